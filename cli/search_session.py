@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from germline.cli.database import open_store
+from germline.cli.database import on_database, open_store
 from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
@@ -187,7 +187,7 @@ def run_session(
         whole = Budget(births=last.replayed)
         resume_command = resume_command_of(run, url, options.data, whole, options.loggers)
     if not received:
-        finish(store, run, last, resume_command, as_json, report)
+        finish(store, run, last, resume_command, url, as_json, report)
     if received:
         raise UserError(f"interrupted; all outcomes are recorded. Go on with: {resume_command}", 128 + received[0])
 
@@ -221,8 +221,7 @@ def resume_command_of(
         command += " --task " + shlex.quote(run.task)
     for name in operators_to_name(run):
         command += " --operator " + shlex.quote(name)
-    if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
-        command += " --db " + shlex.quote(without_passwords(url))
+    command = on_database(command, url)
     if data is not None:
         command += " --data " + shlex.quote(data)
     for logger in loggers:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from germline.cli.database import on_database
 from germline.cli.errors import UserError
 from germline.cli.formatting import duration, number
 from germline.cli.json_rows import run_row
@@ -11,10 +12,9 @@ from germline.cli.output import print_json
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import command_line, say
 from germline.cli.proposals import rejected_what
+from germline.cli.winner_reason import winner_reason
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
-from germline.search.kinds import kind_named
-from germline.search.kinds.architecture import ArchitectureSettings
 from germline.search.progress import Progress
 
 
@@ -23,6 +23,7 @@ def finish(
     run: RunRecord,
     last: Progress | None,
     resume: str,
+    url: str,
     as_json: bool,
     report: Callable[[dict[str, Any]], None] = print_json,
 ) -> None:
@@ -33,6 +34,7 @@ def finish(
         run: the run.
         last: its last progress; None if the session had none.
         resume: the command that resumes the run.
+        url: the database, which commands to suggest name.
         as_json: whether to print JSON.
         report: prints the data of the summary if `as_json`.
 
@@ -46,7 +48,7 @@ def finish(
         report({**run_row(summary), "winner": winner, "saved_seconds": saved})
     if last is not None and last.best is not None:
         if not as_json:
-            _print(store, run, summary, last, winner, saved, resume)
+            _print(store, run, summary, last, winner, saved, resume, url)
     elif summary.status == "finished" and summary.failures:
         raise _without_ok_outcome(store, run, summary)
     elif not as_json:
@@ -75,6 +77,7 @@ def _print(
     winner: dict[str, Any] | None,
     saved: float,
     resume: str,
+    url: str,
 ) -> None:
     assert last.best is not None
     presenter = presenter_of(run.kind)
@@ -95,23 +98,11 @@ def _print(
         elif score is not None:
             say(f"winner  {label}  {score}")
         elif winner["birth"] != best:
-            say(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")
+            say(f"winner  {label}  fitness {number(winner['fitness'])}, {winner_reason(run, bool(last.reviews))}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         say(f"limits  {summary.rejected:,} {rejected_what(run)} were rejected unscored{time}")
-    say(f"next    {command_line('show', run.name)}   {command_line('export', run.name, '-o', 'found.py')}")
+    commands = [command_line("show", run.name), command_line("export", run.name, "-o", "found.py")]
+    say(f"next    {'   '.join(on_database(command, url) for command in commands)}")
     if summary.status == "stopped":
         say(f"go on   {resume}")
-
-
-def _reason(run: RunRecord, last: Progress) -> str:
-    """Why the winner is not the individual with the highest fitness."""
-    if last.reviews:
-        return "the best of the reviews (germline show)"
-    settings = kind_named(run.kind).from_config(run.config["settings"])
-    if settings.strategy == "eeea":
-        return "the choice of EEEA-Net's code; choose with --pick instead"
-    if not isinstance(settings, ArchitectureSettings):
-        return "the best of the complete blocks"
-    several = len(settings.objectives) > 1
-    return "the knee of the front (germline top)" if several else f"the smallest {settings.objectives[0]}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from germline.cli.database import open_store
+from germline.cli.database import on_database, open_store
 from germline.cli.errors import UserError
 from germline.cli.output import print_json
 from germline.cli.printing import command_line, say
@@ -43,7 +43,7 @@ def start_with_seeds(options: SessionOptions, url: str, as_json: bool, count: in
         if as_json and (rows or runs):
             print_json(rows)
     if name is not None and not as_json:
-        say(f"spread  {command_line('compare', f'{name}-*')}")
+        say(f"spread  {on_database(command_line('compare', f'{name}-*'), url)}")
 
 
 def _say_what_is_missing(seeds: range, failed: int, has_run: bool) -> None:

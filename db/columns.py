@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from germline.db import exact_json
 from germline.db.errors import unreadable_row
 from germline.db.lineage import FITNESS
-from germline.db.schema import evaluation, individual, parentage, winner
+from germline.db.schema import evaluation, individual, parentage, run, winner
 
 FAILING: Final = ("crashed", "diverged", "oom", "rejected", "timeout")
 """The statuses of failures."""
@@ -35,6 +35,9 @@ ScoreRow = tuple[int, int, float]
 
 ParentRow = tuple[int, int]
 """A birth and its first parent."""
+
+FailureRow = tuple[int, str]
+"""A birth whose outcome is a failure, and the status."""
 
 HitRow = tuple[int, int]
 """A cache hit: its birth, and the birth whose outcome it shares."""
@@ -172,6 +175,28 @@ def failures(connection: Connection, run: Row[Any]) -> list[FailureCount]:
     )
     rows = _checked(connection, query, _FAILURE_TYPES, "a failure")
     return [FailureCount._make(row) for row in rows]
+
+
+def failed(connection: Connection, run: Row[Any]) -> list[FailureRow]:
+    """The births of a run whose own outcome is a failure, in any order."""
+    columns = evaluation.c
+    query = select(columns.birth, columns.status).where(
+        *(columns.run_id == run.id, columns.task == run.task, columns.status.in_(FAILING)),
+        *(columns.rung == 0, columns.seed == 0),
+    )
+    return _checked(connection, query, (_INTEGER, _TEXT), "a failure")
+
+
+def starts(connection: Connection) -> dict[str, float]:
+    """The fitness of the first birth of each run in which its outcome is ok, by the name of the run."""
+    columns = evaluation.c
+    query = (
+        select(run.c.name, FITNESS)
+        .join(evaluation, columns.run_id == run.c.id)
+        .where(columns.birth == 0, columns.task == run.c.task, columns.status == "ok")
+        .where(columns.rung == 0, columns.seed == 0, columns.fitness.is_not(None))
+    )
+    return dict(_checked(connection, query, (_TEXT, _NUMBER), "an outcome"))
 
 
 def last(connection: Connection, run: Row[Any]) -> LastRecorded:

@@ -1,5 +1,6 @@
 """The revisions of the schema, oldest first: one for each script in ``migrations/versions``."""
 
+import shlex
 from typing import Final
 
 from germline.db.errors import ForeignDatabase, SchemaNewer, SchemaOutdated
@@ -21,7 +22,8 @@ def require_current(revision: str, where: str, revisions: tuple[str, ...] = REVI
         return
     if revision in revisions:
         raise SchemaOutdated(
-            f"{where} has schema {revision}, this version works with {revisions[-1]}: run `germline db upgrade`"
+            f"{where} has schema {revision}, this version works with {revisions[-1]}: "
+            f"run `germline db upgrade --db {shlex.quote(where)}`"
         )
     raise SchemaNewer(
         f"{where} has schema {revision!r}, this version knows schemas up to {revisions[-1]}: "

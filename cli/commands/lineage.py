@@ -7,7 +7,7 @@ import click
 from rich.text import Text
 
 from germline.cli.candidate import Candidate
-from germline.cli.database import open_store
+from germline.cli.database import on_database, open_store
 from germline.cli.errors import BadReference
 from germline.cli.formatting import QUIET, counted, gain, number, plain_table, print_table, safe
 from germline.cli.genome_diff import Change, change_text, changes
@@ -53,7 +53,7 @@ def command(reference: str, every: bool, url: str, as_json: bool) -> None:
         ]
         print_json([*rows, *([last.row(candidate.run.name)] if last else [])])
     else:
-        _print(candidate, steps, every, last)
+        _print(candidate, steps, every, last, url)
 
 
 class Simplification(NamedTuple):
@@ -91,7 +91,9 @@ def _simplification(scored: ScoredIndividual, record: SimplifiedRecord) -> Simpl
         raise BadReference(f"{scored.run}:{record.birth}{SUFFIX} is not a valid genome: {error}") from None
 
 
-def _print(candidate: Candidate, steps: Sequence[Step], every: bool, last_step: Simplification | None) -> None:
+def _print(
+    candidate: Candidate, steps: Sequence[Step], every: bool, last_step: Simplification | None, url: str
+) -> None:
     out = console()
     first, last = steps[0].scored, steps[-1].scored
     origin = presenter_of_text(candidate.genome).origin_name
@@ -127,7 +129,7 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool, last_step: 
     settings = candidate.settings
     if isinstance(settings, PolicySettings) and settings.starts == "own":
         out.print(safe("each birth played its own episodes: gains include luck; germline show has the reviews", QUIET))
-    out.print(safe("next  ", QUIET), safe(command_line("show", candidate.label)), sep="")
+    out.print(safe("next  ", QUIET), safe(on_database(command_line("show", candidate.label), url)), sep="")
 
 
 def _change_text(step: Step) -> Text:

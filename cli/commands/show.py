@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from germline.cli.candidate import Candidate
+from germline.cli.database import on_database
 from germline.cli.formatting import QUIET, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.genome_view import DEAD, lines_view
@@ -48,7 +49,7 @@ def command(reference: str, url: str, as_json: bool) -> None:
     if as_json:
         print_json({**_row(candidate, start, facts, kept), "proposals": proposal_rows(proposals)})
     else:
-        _print(candidate, start, facts, kept, proposals)
+        _print(candidate, start, facts, kept, proposals, url)
 
 
 def _row(
@@ -74,6 +75,7 @@ def _print(
     facts: dict[str, Any],
     kept: SimplifiedRecord | None,
     proposals: Sequence[ProposalRecord],
+    url: str,
 ) -> None:
     out = console()
     presenter, genome = presenter_of_text(candidate.genome), candidate.genome
@@ -92,9 +94,10 @@ def _print(
     if kept is not None:
         smaller = presenter.summary(genome_facts(replace(candidate, genome=kept.genome, scored=None)))
         out.print()
-        out.print(safe(f"simplified: {smaller}; {command_line('show', candidate.label + SUFFIX)}", QUIET))
+        how = on_database(command_line("show", candidate.label + SUFFIX), url)
+        out.print(safe(f"simplified: {smaller}; {how}", QUIET))
     out.print()
-    _print_next(out, candidate)
+    _print_next(out, candidate, url)
 
 
 def _origin(candidate: Candidate) -> str:
@@ -117,10 +120,10 @@ def _birth(scored: ScoredIndividual) -> str:
     return f"{individual.operator}{parents}{cached}"
 
 
-def _print_next(out: Console, candidate: Candidate) -> None:
+def _print_next(out: Console, candidate: Candidate, url: str) -> None:
     label = candidate.label
     commands = [command_line("export", label, "-o", "FILE.py")]
     if candidate.scored is not None:
         commands = [command_line("lineage", label), presenter_of(candidate.kind).next_command(label), *commands]
     for i, line in enumerate(commands):
-        out.print(safe("      " if i else "next  ", QUIET), safe(line), sep="")
+        out.print(safe("      " if i else "next  ", QUIET), safe(on_database(line, url)), sep="")

@@ -2,7 +2,7 @@
 
 import click
 
-from germline.cli.database import open_store
+from germline.cli.database import on_database, open_store
 from germline.cli.errors import UserError
 from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json
@@ -30,4 +30,5 @@ def command(run: str, url: str, as_json: bool) -> None:
         store.request_stop(run)
     if as_json:
         print_json({"run": run, "request": "stop"})
-    say(f"asked {run} to stop; it ends after the pack in flight ({command_line('resume', run)} goes on)", err=True)
+    again = on_database(command_line("resume", run), url)
+    say(f"asked {run} to stop; it ends after the pack in flight ({again} goes on)", err=True)

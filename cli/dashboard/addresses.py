@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from germline.cli.dashboard.pages import NoSuchPage
+from germline.cli.dashboard.no_such_page import NoSuchPage
 
 
 def name_of(request: Request) -> str:
@@ -15,6 +15,18 @@ def name_of(request: Request) -> str:
     if name is None:
         raise NoSuchPage("expected the name of a run in the address, as in /run?name=first")
     return name
+
+
+def page_of(request: Request) -> int:
+    """The page of a long list, counted from 1, which is where a list begins.
+
+    Raises:
+        NoSuchPage: what it names is no number from 1.
+    """
+    text = request.query_params.get("page", "1")
+    if not (text.isascii() and text.isdecimal() and len(text) < 7 and int(text)):
+        raise NoSuchPage(f"expected the number of a page, got {text!r:.40}")
+    return int(text)
 
 
 def birth_of(request: Request) -> int | None:

@@ -13,14 +13,14 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from germline.cli.dashboard.addresses import birth_of, name_of
+from germline.cli.dashboard.addresses import birth_of, name_of, page_of
 from germline.cli.dashboard.current_store import WAIT_SECONDS
 from germline.cli.dashboard.film_maker import FilmMaker
 from germline.cli.dashboard.film_pages import FilmPages
 from germline.cli.dashboard.films import Films
 from germline.cli.dashboard.guard import Guard, is_token
-from germline.cli.dashboard.page_json import page_json
-from germline.cli.dashboard.pages import NoSuchPage, Pages
+from germline.cli.dashboard.page_json import SCREEN_DIGITS, page_json
+from germline.cli.dashboard.pages import Pages
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import link
 from germline.cli.errors import is_ours, single_line
@@ -49,9 +49,9 @@ def application(url: str, port: int, films: Films | None = None) -> Guard:
     def page(render: Callable[[Request], str]) -> Callable[[Request], Response]:
         return _answer(lambda request: HTMLResponse(render(request)), pages)
 
-    def data(read: Callable[[str], Any]) -> Callable[[Request], Response]:
+    def data(read: Callable[[str], Any], digits: int | None = SCREEN_DIGITS) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
-            return Response(page_json(read(name_of(request))), media_type="application/json", headers=_FRESH)
+            return Response(page_json(read(name_of(request)), digits), media_type="application/json", headers=_FRESH)
 
         return _answer(answer, pages)
 
@@ -67,20 +67,22 @@ def application(url: str, port: int, films: Films | None = None) -> Guard:
         return await run_in_threadpool(_answer(lambda _: _stopped(url, form.get("name", "")), pages), request)
 
     routes = [
-        Route("/", page(lambda request: pages.runs())),
-        Route("/run", page(lambda request: pages.run(name_of(request), "stop" in request.query_params))),
+        Route("/", page(lambda request: pages.runs(page_of(request)))),
+        Route("/run", page(lambda request: pages.run(name_of(request), request.query_params.get("stop", "")))),
         Route("/front", page(lambda request: pages.front(name_of(request)))),
         Route("/lineage", page(lambda request: pages.lineage(name_of(request), birth_of(request)))),
         Route("/individual", page(lambda request: pages.individual(name_of(request), birth_of(request)))),
         Route("/compare", page(lambda request: pages.compare(request.query_params.getlist("name")))),
         Route("/cells.svg", _answer(lambda request: _picture(pages, request), pages)),
+        Route("/map.svg", _answer(lambda request: _svg(pages.map_picture(name_of(request))), pages)),
         Route("/film.gif", _answer_later(film_pages.image, pages)),
         Route("/parts/film", _answer_later(film_pages.part, pages)),
         Route("/data/fitness", data(reader.fitness)),
         Route("/data/shares", data(reader.shares)),
         Route("/data/workers", data(reader.workers)),
-        Route("/data/front", data(reader.front)),
+        Route("/data/front", data(reader.front, digits=None)),  # the page looks for the best of them
         Route("/data/state", data(pages.state)),
+        Route("/data/runs", _answer(lambda request: _json(pages.runs_state()), pages)),
         Route("/data/compare", _answer(lambda request: _comparison(reader, request), pages)),
         Route("/data/lineage", _answer(lambda request: _tree(pages, request), pages)),
         Route("/parts/{part}", page(lambda request: pages.part(request.path_params["part"], name_of(request)))),
@@ -135,20 +137,28 @@ def _refusal(error: Exception, pages: Pages) -> Response:
 def _stopped(url: str, name: str) -> Response:
     """Asks a running search to stop, and leads back to its page."""
     with Store(url, create=False, wait_seconds=WAIT_SECONDS) as store:
-        if store.run(name).status != "running":
-            raise NoSuchPage("expected a running search; nothing to stop")
-        store.request_stop(name)
-    return RedirectResponse(link("run", name=name, stop="asked"), 303)
+        running = store.summary(name).status == "running"
+        if running:
+            store.request_stop(name)
+    return RedirectResponse(link("run", name=name, stop="asked" if running else "late"), 303)
 
 
 def _picture(pages: Pages, request: Request) -> Response:
-    return Response(pages.cells(name_of(request), birth_of(request)), media_type="image/svg+xml")
+    return _svg(pages.cells(name_of(request), birth_of(request)))
+
+
+def _svg(picture: str | bytes) -> Response:
+    return Response(picture, media_type="image/svg+xml")
 
 
 def _comparison(reader: Reader, request: Request) -> Response:
     _, curves = reader.compared(request.query_params.getlist("name"))
-    return Response(page_json(curves), media_type="application/json")
+    return _json(curves)
 
 
 def _tree(pages: Pages, request: Request) -> Response:
-    return Response(page_json(pages.tree(name_of(request), birth_of(request))), media_type="application/json")
+    return _json(pages.tree(name_of(request), birth_of(request)))
+
+
+def _json(data: Any) -> Response:
+    return Response(page_json(data), media_type="application/json")

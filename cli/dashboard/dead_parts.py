@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from germline.cli.presenters.registry import PRESENTERS
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.search.kinds import KINDS
 
@@ -19,9 +20,10 @@ def sampled_births(count: int) -> list[int]:
 def dead_data(run: RunRecord, sample: Sequence[ScoredIndividual]) -> dict[str, Any]:
     """The share of dead parts among consecutive genomes of the sample: `x`, births, and `dead`.
 
-    Both are empty for a kind that this version does not know, and a genome that is not valid is left out.
+    Both are empty for a kind whose genomes have no dead parts or that this version does not know, and a genome that is
+    not valid is left out.
     """
-    if run.kind not in KINDS or not run.config.get("settings"):
+    if run.kind not in KINDS or PRESENTERS[run.kind].dead_parts is None or not run.config.get("settings"):
         return {"x": [], "dead": []}
     kind = KINDS[run.kind]
     try:

@@ -13,7 +13,8 @@ MOST = 30
 EXAMPLES = 5
 """The most births that are named for a cause."""
 
-_DIGITS = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?|#")
+"""A number, or the sign that stands for numbers that differ."""
 
 
 @dataclass
@@ -22,7 +23,8 @@ class Cause:
 
     Attributes:
         status: of the outcomes.
-        error: the first error, on one line; empty without a text.
+        error: what their errors share, on one line, with `#` for each number in which they differ; empty without a
+            text.
         count: how many evaluations ended so.
         examples: births, the `EXAMPLES` first of the first and the last of each distinct error.
     """
@@ -42,7 +44,17 @@ def causes(counts: Sequence[FailureCount]) -> list[Cause]:
     causes: dict[tuple[str, str], Cause] = {}
     for each in counts:
         error = on_a_line(each.error or "", 300)
-        cause = causes.setdefault((each.status, _DIGITS.sub("#", error)), Cause(each.status, error))
+        cause = causes.setdefault((each.status, _NUMBER.sub("#", error)), Cause(each.status, error))
+        cause.error = _shared(cause.error, error)
         cause.count += each.times
         cause.examples = sorted({*cause.examples, each.birth, each.last})[:EXAMPLES]
     return sorted(causes.values(), key=lambda cause: -cause.count)[:MOST]
+
+
+def _shared(one: str, other: str) -> str:
+    """Two errors that differ in numbers alone as one text, with `#` for the numbers that differ."""
+    if one == other:
+        return one
+    numbers = [_NUMBER.findall(text) for text in (one, other)]
+    kept = iter([a if a == b else "#" for a, b in zip(*numbers, strict=True)])
+    return _NUMBER.sub(lambda match: next(kept), one)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from germline.cli.candidate import Candidate
+from germline.cli.database import on_database
 from germline.cli.formatting import counted, number
 from germline.cli.printing import command_line, on_a_line
 from germline.evaluators.tasks.registry import needs_confirmation
@@ -62,11 +63,16 @@ class Film:
     whole: bool
 
 
-def film_offer(candidate: Candidate) -> dict[str, Any] | None:
+def film_offer(candidate: Candidate, url: str) -> dict[str, Any] | None:
     """What the page of an individual says before the film is asked for. None for kinds that play no episodes.
 
-    `episodes` is the number of episodes of which one is filmed, `command` films it without the dashboard, and `refusal`
-    says why the dashboard does not, or nothing.
+    Args:
+        candidate: an individual.
+        url: the database, which the command names unless it is the default.
+
+    Returns:
+        `episodes`, the number of episodes of which one is filmed; `command`, which films it without the dashboard; and
+        `refusal`, why the dashboard does not, or nothing.
     """
     if candidate.kind != "policy" or candidate.run is None:
         return None
@@ -75,7 +81,11 @@ def film_offer(candidate: Candidate) -> dict[str, Any] | None:
     if needs_confirmation(task):
         refusal = "The task is code that a database must not choose, so it is not imported here. If you trust it:"
         words += ["--task", task]
-    return {"episodes": EPISODES, "command": command_line(*words, "--video", "film.gif"), "refusal": refusal}
+    return {
+        "episodes": EPISODES,
+        "command": on_database(command_line(*words, "--video", "film.gif"), url),
+        "refusal": refusal,
+    }
 
 
 def film_order(candidate: Candidate) -> FilmOrder:

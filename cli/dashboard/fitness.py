@@ -11,10 +11,11 @@ from germline.db.records import BirthScore, ReviewScore
 from germline.search.analysis.review_curve import ReviewedProgram, review_curve
 
 BINS = 300
-"""The most points of a curve: more than a screen has columns would not be seen."""
+"""The most parts of a run that a curve tells apart: more than a screen has columns would not be seen."""
 
-IN_A_BIN = 25
-"""The fewest births of a bin: quartiles of a handful are noise."""
+IN_A_BIN, IN_A_SMALL_BIN, FEW_BINS = 25, 5, 10
+"""The fewest births of a bin, as quartiles of a handful are noise; and those of a run that has not enough for
+`FEW_BINS` such bins."""
 
 GAIN = "gain over the start"
 FITNESS = "fitness"
@@ -51,14 +52,20 @@ def extended(known: Scores | None, rows: Sequence[tuple[int, int, float]]) -> Sc
 
 
 def quartiles(values: NDArray[np.float64], bins: int = BINS) -> Quartiles:
-    """The quartiles of consecutive values `[N]` in at most `bins` bins of equal size, of `IN_A_BIN` values or more."""
-    count = len(values)
-    edges = np.unique(np.linspace(0, count, max(1, min(bins, count // IN_A_BIN)) + 1).astype(np.int64))
+    """The quartiles of consecutive values `[N]` in at most `bins` bins of equal size."""
+    edges = bin_edges(len(values), bins)
     bin_of = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
     ordered = values[np.lexsort((values, bin_of))]
     sizes, first = np.diff(edges), edges[:-1]
     low, middle, high = (ordered[first + ((sizes - 1) * share).astype(np.int64)] for share in (0.25, 0.5, 0.75))
     return Quartiles(edges[1:] - 1, low, middle, high)
+
+
+def bin_edges(count: int, bins: int) -> NDArray[np.int64]:
+    """The edges of at most `bins` bins of about equal size for `count` consecutive values, each with `IN_A_BIN` of them
+    or, if there are few, with `IN_A_SMALL_BIN` or more; a single bin for fewer."""
+    fitting = max(count // IN_A_BIN, min(FEW_BINS, count // IN_A_SMALL_BIN), 1)
+    return np.unique(np.linspace(0, count, min(bins, fitting) + 1).astype(np.int64))
 
 
 def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> dict[str, Any]:
@@ -68,8 +75,9 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     only then can a longer training stand on the axis of the search.
 
     Returns:
-        `unit`; `best`, points `[birth, value]` where the best so far rose; `x`, births, and `low`, `median` and `high`
-        at each; `reviews`, series with a `name` and `points` `[x, value, birth]`.
+        `unit`; `best`, points `[birth, value]` where the best so far rose; `x`, the first birth and the last of each
+        bin, and `low`, `median` and `high` of that bin at each; `reviews`, series with a `name` and `points`
+        `[x, value, birth]`.
     """
     if not len(scores.births):
         return {
@@ -86,25 +94,33 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     programs = _programs(scores, reviews) if kind == "optimizer" else []
     start = next((program for program in programs if program.birth == 0 and program.search is not None), None)
     zero = start.search if start and start.search is not None else 0.0
-    series = _program_series(programs, start, scores, reviews) if programs else _review_series(scores, reviews)
+    series = _program_series(programs, start, scores, reviews) if programs else _review_series(kind, scores, reviews)
     return {
         "unit": GAIN if start else FITNESS,
-        "x": scores.births[parts.ends].tolist(),
+        "x": [int(scores.births[0]), *scores.births[parts.ends].tolist()],
         "best": [[birth, value - zero] for birth, value in best],
-        "low": (parts.low - zero).tolist(),
-        "median": (parts.median - zero).tolist(),
-        "high": (parts.high - zero).tolist(),
+        "low": _from_the_start(parts.low - zero),
+        "median": _from_the_start(parts.median - zero),
+        "high": _from_the_start(parts.high - zero),
         "reviews": series,
     }
 
 
+def _from_the_start(values: NDArray[np.float64]) -> list[float]:
+    """The values of bins, that of the first twice: at its first birth and at its last."""
+    repeated: list[float] = [*values[:1].tolist(), *values.tolist()]
+    return repeated
+
+
 def _rises(scores: Scores) -> list[list[float]]:
-    """Births at which the best fitness rose, and that fitness, `BINS` of them at most; and the last birth."""
+    """Births at which the best fitness rose, and that fitness: the first, and the last birth with them. Of very many,
+    the first and the last in each of `BINS` parts of the run."""
     best = np.maximum.accumulate(scores.fitness)
     places = np.flatnonzero(np.diff(best, prepend=-np.inf) > 0)
-    if len(places) > BINS:  # the last rise in each of as many parts of the run
+    if len(places) > 2 * BINS:
         part = scores.births[places] * BINS // (int(scores.births[-1]) + 1)
-        places = places[np.flatnonzero(np.diff(part, append=BINS))]
+        ends = (np.diff(part, prepend=-1) != 0) | (np.diff(part, append=BINS) != 0)
+        places = places[np.flatnonzero(ends)]
     chosen = sorted({*places.tolist(), len(best) - 1})
     return [[int(scores.births[place]), float(best[place])] for place in chosen]
 
@@ -126,7 +142,7 @@ def _program_series(
 ) -> list[dict[str, Any]]:
     at = {review.birth: x for review, x in zip(reversed(reviews), reversed(_positions(scores, reviews)), strict=True)}
     rungs = [program.rung for program in programs if program.rung is not None]
-    names = {"fresh": "fresh seeds", "longer": f"rung {max(rungs)}" if rungs else "longer"}
+    names = {"fresh": "fresh seeds", "longer": f"longer training (rung {max(rungs)})" if rungs else "longer training"}
     series = []
     for key, name in names.items():
         zero = getattr(start, key) if start else 0.0
@@ -141,7 +157,7 @@ def _program_series(
     return series
 
 
-def _review_series(scores: Scores, reviews: Sequence[ReviewScore]) -> list[dict[str, Any]]:
+def _review_series(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> list[dict[str, Any]]:
     """Reviews of other kinds: of those at about the same time, the best."""
     best: dict[tuple[int, int], list[Any]] = {}
     width = max(1, int(scores.births[-1]) // BINS)
@@ -149,11 +165,11 @@ def _review_series(scores: Scores, reviews: Sequence[ReviewScore]) -> list[dict[
         key = (review.rung, x // width)
         if review.fitness is not None and (key not in best or best[key][1] < review.fitness):
             best[key] = [x, review.fitness, review.birth]
-    names = {0: "fresh seeds", 1: "reviews", 2: "tests"}
+    names = {0: "fresh seeds", 1: "reviews", 2: "tests"} if kind == "policy" else {0: "fresh seeds"}
     rungs = sorted({rung for rung, _ in best})
     return [
         {
-            "name": names.get(rung, f"rung {rung}"),
+            "name": names.get(rung, f"longer trainings (rung {rung})"),
             "points": sorted(point for key, point in best.items() if key[0] == rung),
         }
         for rung in rungs

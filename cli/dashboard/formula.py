@@ -1,5 +1,6 @@
 """The formula of an optimizer program as MathML, which browsers draw themselves."""
 
+import re
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
@@ -28,7 +29,8 @@ def formula(genome: str) -> str | None:
         return None
     if len(text) > MOST:
         return None
-    root = ElementTree.fromstring(convert(text.replace("{aligned}", "{align*}"), display="block"))
+    text = text.replace("{aligned}", "{align*}").replace(r"\operatorname{", r"\mathrm{")
+    root = ElementTree.fromstring(convert(text, display="block"))
     return ElementTree.tostring(_drawn(root), encoding="unicode")
 
 
@@ -38,5 +40,20 @@ def _drawn(element: ElementTree.Element) -> ElementTree.Element:
     attributes = {key: value for key, value in element.attrib.items() if key in _ATTRIBUTES}
     copy = ElementTree.Element(name if name in _ELEMENTS else "mrow", attributes)
     copy.text = element.text
-    copy.extend([_drawn(child) for child in element])
+    copy.extend([_drawn(child) for child in _words(element)])
     return copy
+
+
+def _words(element: ElementTree.Element) -> list[ElementTree.Element]:
+    """The children of an element; if they spell a name in upright letters, a single text in their place, because a
+    browser sets letters of their own as a product."""
+    children = list(element)
+    spelled = "".join(child.text or "" for child in children)
+    upright = [child for child in children if child.attrib.get("mathvariant") == "normal"]
+    if len(children) < 2 or not upright or any(len(child) for child in children):
+        return children
+    if not re.fullmatch(r"[A-Za-z_]\w*", spelled):
+        return children
+    word = ElementTree.Element("mi")
+    word.text = spelled
+    return [word]

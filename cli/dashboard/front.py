@@ -1,6 +1,6 @@
 """Individuals as points: objectives, sizes and measures to choose the axes from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from germline.cli.dashboard.fitness import Scores
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.search import pareto
+from germline.search.analysis.generation import behaviour_names_of
 from germline.search.analysis.hypervolume import objectives_of
 from germline.search.analysis.policy_scores import mean_behaviour
 
@@ -70,13 +71,16 @@ def front_data(run: RunRecord, individuals: Sequence[ScoredIndividual], on_front
         add(name, "max" if rises else "min", values)
     for name, sizes in _sizes(run, scored).items():
         add(name, "min", sizes)
+    names, behaviours = behaviour_names_of(run.task) if run.kind == "policy" else (), []
     for place in range(len(mean_behaviour(outcomes[0])) if outcomes else 0):
-        add(f"behaviour {place}", None, [outcome.measures.get(f"behaviour_{place}") for outcome in outcomes])
+        name = names[place] if place < len(names) else f"behaviour {place}"
+        behaviours.append(name)
+        add(name, None, [outcome.measures.get(f"behaviour_{place}") for outcome in outcomes])
     measures = dict.fromkeys(name for outcome in outcomes[:50] for name in outcome.measures)
     for name in [name for name in measures if not name.startswith("behaviour_")][:MEASURES]:
         add(name, None, [outcome.measures.get(name) for outcome in outcomes])
     add("birth", None, [each.individual.birth for each in scored])
-    x, y = _first_axes(run, list(axes))
+    x, y = _first_axes([*objectives_of(run)[1::-1], *behaviours], {name: values for name, (_, values) in axes.items()})
     return {
         "births": [each.individual.birth for each in scored],
         "axes": [{"name": name, "direction": axes[name][0], "values": axes[name][1]} for name in axes],
@@ -101,10 +105,18 @@ def _sizes(run: RunRecord, individuals: Sequence[ScoredIndividual]) -> dict[str,
     return {"live statements": [size for size, _ in pairs], "large states": [size for _, size in pairs]}
 
 
-def _first_axes(run: RunRecord, names: Sequence[str]) -> tuple[str | None, str | None]:
-    """The two axes to begin with: the objectives of the run, behaviour, or size and fitness."""
-    wanted = [name for name in objectives_of(run)[1::-1] if name in names]
-    for name in (*(name for name in names if name.startswith("behaviour")), "live statements", "fitness", *names):
-        if len(wanted) < 2 and name in names and name not in wanted:
-            wanted.append(name)
-    return (wanted[0] if wanted else None), (wanted[1] if len(wanted) > 1 else None)
+def _first_axes(wanted: Sequence[str], axes: Mapping[str, Sequence[float | None]]) -> tuple[str | None, str | None]:
+    """The two axes to begin with: those that are wanted first, else size and fitness, else fitness over births. Two
+    axes of the same numbers, such as a loss and the fitness that is its negative, would show a line."""
+    chosen: list[str] = []
+    for name in (*wanted, "live statements", "fitness", "birth", *axes):
+        if name in axes and not any(_same(axes[name], axes[other]) for other in chosen):
+            chosen.append(name)
+    x, y = [*chosen, None, None][:2]
+    return (y, x) if y == "birth" else (x, y)
+
+
+def _same(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
+    """Whether the values of two axes are equal, or the negatives of each other; a single pair tells nothing."""
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+    return len(pairs) > 1 and (all(a == b for a, b in pairs) or all(a == -b for a, b in pairs))

@@ -7,12 +7,13 @@ from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.dashboard.film import film_offer
+from germline.cli.dashboard.next_commands import comparison_command, next_commands
+from germline.cli.dashboard.score_names import group_name, score_name
 from germline.cli.errors import BadReference
-from germline.cli.formatting import level
 from germline.cli.genome_facts import genome_facts
 from germline.cli.genome_line import Line
 from germline.cli.presenters.registry import PRESENTERS, presenter_of
-from germline.cli.printing import command_line, on_a_line
+from germline.cli.printing import on_a_line
 from germline.cli.verdicts import LINES, WHERE
 from germline.db.records import ArtifactRecord, EvaluationRecord, SimplifiedRecord, VerdictRecord
 from germline.search.analysis.policy_scores import confidence_half_width
@@ -44,6 +45,7 @@ class Records:
         children: births of which it is a parent, the first or another, in their order.
         simplified, verdict: the latest of each; None without.
         artifacts: exported files.
+        url: the database, which commands to go on with name.
     """
 
     candidate: Candidate
@@ -52,6 +54,7 @@ class Records:
     simplified: SimplifiedRecord | None
     verdict: VerdictRecord | None
     artifacts: Sequence[ArtifactRecord]
+    url: str
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,15 @@ def individual_data(records: Records, formula: str | None) -> dict[str, Any]:
         "problem": problem,
         "formula": formula,
         "cells": candidate.kind == "architecture" and not problem,
-        "film": None if problem else film_offer(candidate),
+        "film": None if problem else film_offer(candidate, records.url),
         "scores": score_rows(candidate, records.start),
         "more_scores": _cut(candidate)[1],
         "numbers": _numbers(candidate),
         "verdict": _verdict(records.verdict),
         "simplified": _simplified(records) if known else None,
         "artifacts": records.artifacts[-RELATIVES:],
-        "commands": _commands(candidate),
+        "comparison": comparison_command(candidate, records.url),
+        "commands": next_commands(candidate, records.url),
     }
 
 
@@ -127,11 +131,11 @@ def score_rows(candidate: Candidate, start: Candidate | None) -> list[dict[str, 
     start on the same level, `seconds` and `error`. Of the reviews on a rung of a task the last `REVIEWS` are listed."""
     assert candidate.run is not None
     home = candidate.run.task
-    by_level = {level(each, home): each.fitness for each in start.evaluations} if start else {}
+    by_level = {_level(each): each.fitness for each in start.evaluations} if start else {}
     rows = []
     for each in _cut(candidate)[0]:
-        name = level(each, home)
-        before = by_level.get(name)
+        name = score_name(each, candidate.kind, home)
+        before = by_level.get(_level(each))
         rows.append(
             {
                 "level": on_a_line(name, 120),
@@ -146,12 +150,16 @@ def score_rows(candidate: Candidate, start: Candidate | None) -> list[dict[str, 
     return rows
 
 
+def _level(evaluation: EvaluationRecord) -> tuple[str, int, int]:
+    return evaluation.task, evaluation.rung, evaluation.seed
+
+
 def _cut(candidate: Candidate) -> tuple[list[EvaluationRecord], list[str]]:
     """The evaluations that are listed, and for each rung of a task how many earlier ones are not."""
     assert candidate.run is not None
     by_level: dict[str, list[EvaluationRecord]] = {}
     for each in candidate.evaluations:
-        by_level.setdefault(level(replace(each, seed=0), candidate.run.task), []).append(each)
+        by_level.setdefault(group_name(each, candidate.kind, candidate.run.task), []).append(each)
     shown = [each for records in by_level.values() for each in records[-REVIEWS:]]
     more = [
         f"{on_a_line(name, 120)}: {len(records) - REVIEWS:,} earlier"
@@ -192,19 +200,3 @@ def _simplified(records: Records) -> dict[str, Any] | None:
     except (ValueError, BadReference):
         return None
     return {"lines": [(line.statement, line.live, list(tokens(_indented(line)))) for line in lines], "summary": summary}
-
-
-def _commands(candidate: Candidate) -> list[str]:
-    """Commands to go on with: exports first, then the command that the kind suggests."""
-    label = candidate.label
-    targets = {"optimizer": ("optax",), "architecture": ("onnx",), "policy": ("onnx",)}.get(candidate.kind, ())
-    commands = [command_line("export", label, "-o", "found.py")]
-    endings = {"onnx": "onnx", "optax": "py"}
-    commands += [command_line("export", label, "--to", target, "-o", f"found.{endings[target]}") for target in targets]
-    if candidate.kind == "optimizer":
-        commands += [command_line("simplify", label), command_line("validate", label, "--against", "library:adamw")]
-    elif candidate.kind == "policy":
-        commands += [command_line("play", label)]
-    else:
-        commands += [command_line("validate", label)]
-    return [*commands, command_line("show", label)]

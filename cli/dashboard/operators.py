@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.cli.dashboard.fitness import bin_edges
 from germline.cli.dashboard.run_columns import RunColumns
+from germline.db.columns import HitRow
 
 BINS = 120
 """The most points of a curve of shares."""
-
-IN_A_BIN = 25
-"""The fewest births of a point."""
 
 MOST = 40
 """The most rows of the table. A run has a few dozen operators; a foreign database may have a name for each birth."""
@@ -58,19 +57,34 @@ def operator_rows(columns: RunColumns, line: Sequence[int]) -> list[dict[str, An
     return sorted(rows, key=lambda row: -int(row["births"]))[:MOST]
 
 
-def shares_data(columns: RunColumns) -> dict[str, Any]:
-    """The shares of cache hits and of each failure among consecutive births: `x`, the last birth of each bin, `hits`,
-    and `failures` by status."""
-    if not columns.size:
+def shares_data(count: int, hits: Sequence[HitRow], failures: Sequence[tuple[int, str]]) -> dict[str, Any]:
+    """The shares of cache hits and of each failure among consecutive births: `x`, the first birth and the last of each
+    bin, `hits` and `failures` by status of that bin at each.
+
+    A cache hit of a failure failed too.
+
+    Args:
+        count: of the births.
+        hits: each cache hit, and the birth whose outcome it shares.
+        failures: the birth and the status of each outcome that is a failure.
+    """
+    if not count:
         return {"x": [], "hits": [], "failures": {}}
-    bins = max(1, min(BINS, columns.size // IN_A_BIN))
-    edges = np.unique(np.linspace(0, columns.size, bins + 1).astype(np.int64))
-    failures = {}
-    for index, status in enumerate(columns.statuses):
-        of_status = (columns.outcome >= 0) & (columns.status[columns.outcome] == index) if len(columns.ids) else None
-        if status != "ok" and of_status is not None and of_status.any():
-            failures[status] = _share(of_status, edges)
-    return {"x": (edges[1:] - 1).tolist(), "hits": _share(columns.source >= 0, edges), "failures": failures}
+    edges = bin_edges(count, BINS)
+    shared = np.array([row for row in hits if max(row) < count], np.int64).reshape(-1, 2)
+    is_hit = np.zeros(count, np.bool_)
+    is_hit[shared[:, 0]] = True
+    by_status: dict[str, list[int]] = {}
+    for birth, status in failures:
+        if 0 <= birth < count:
+            by_status.setdefault(status, []).append(birth)
+    shares = {}
+    for status, births in sorted(by_status.items()):
+        failed = np.zeros(count, np.bool_)
+        failed[births] = True
+        failed[shared[failed[shared[:, 1]], 0]] = True
+        shares[status] = _share(failed, edges)
+    return {"x": [0, *(edges[1:] - 1).tolist()], "hits": _share(is_hit, edges), "failures": shares}
 
 
 def _records(fitness: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -82,7 +96,7 @@ def _records(fitness: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _share(flags: NDArray[np.bool_], edges: NDArray[np.int64]) -> list[float]:
-    """The share of true flags between consecutive edges."""
+    """The share of true flags between consecutive edges, the first twice."""
     totals = np.concatenate([[0], np.cumsum(flags)])
     shares: list[float] = ((totals[edges[1:]] - totals[edges[:-1]]) / np.diff(edges)).tolist()
-    return shares
+    return [*shares[:1], *shares]

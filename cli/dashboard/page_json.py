@@ -8,16 +8,28 @@ from typing import Any
 _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
-def page_json(data: Any) -> str:
-    """`data` as JSON, ASCII alone. A number that is not finite becomes null."""
-    return json.dumps(_finite(data), allow_nan=False, separators=(",", ":")).translate(_ESCAPED)
+SCREEN_DIGITS = 7
+"""More digits than a screen can show."""
 
 
-def _finite(data: Any) -> Any:
+def page_json(data: Any, digits: int | None = SCREEN_DIGITS) -> str:
+    """`data` as JSON, ASCII alone. A number that is not finite becomes null.
+
+    Args:
+        data: what is written.
+        digits: significant digits to which numbers are rounded; None: they stay as they are, for a page that compares
+            them with each other.
+    """
+    return json.dumps(_finite(data, digits), allow_nan=False, separators=(",", ":")).translate(_ESCAPED)
+
+
+def _finite(data: Any, digits: int | None) -> Any:
     if isinstance(data, float):
-        return float(f"{data:.7g}") if isfinite(data) else None  # more digits than a screen can show
+        if not isfinite(data):
+            return None
+        return data if digits is None else float(f"{data:.{digits}g}")
     if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
+        return {str(key): _finite(value, digits) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
+        return [_finite(value, digits) for value in data]
     return data

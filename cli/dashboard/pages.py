@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from germline.cli.dashboard.compared_tasks import compared_tasks
 from germline.cli.dashboard.film import FilmOrder, film_order
+from germline.cli.dashboard.map_of_run import has_map, map_texts
+from germline.cli.dashboard.no_such_page import NoSuchPage
 from germline.cli.dashboard.reader import Reader
-from germline.cli.dashboard.rendering import LONGEST_LINK, environment, plain
+from germline.cli.dashboard.rendering import LONGEST_LINK, environment, link, plain, rate
 from germline.cli.dashboard.runs import run_row
-from germline.cli.formatting import duration, number, setting
+from germline.cli.formatting import duration, number
 from germline.cli.printing import on_a_line
 from germline.db.records import RunSummary
 from germline.programs.architecture.drawing import draw
@@ -17,8 +20,8 @@ MOST_COMPARED = 24
 """The most runs in a comparison."""
 
 
-class NoSuchPage(ValueError):
-    """An address names nothing."""
+RUNS_ON_A_PAGE = 100
+"""The most runs on a page of runs."""
 
 
 class Pages:
@@ -34,21 +37,44 @@ class Pages:
         self._token = token
         self._templates = environment()
 
-    def runs(self) -> str:
-        """All runs."""
-        rows = self._reader.rows()
-        kinds = sorted({row["kind"] for row in rows})
-        return self._render("runs.html", "Runs", rows=rows, kinds=kinds, longest=LONGEST_LINK)
+    def runs(self, page: int = 1) -> str:
+        """The runs, the newest first, `RUNS_ON_A_PAGE` on each page, which are counted from 1."""
+        rows, problems = self._reader.rows()
+        last = max(1, -(-len(rows) // RUNS_ON_A_PAGE))
+        if page > last:
+            raise NoSuchPage(f"expected a page from 1 to {last}, got {page}")
+        shown = rows[(page - 1) * RUNS_ON_A_PAGE : page * RUNS_ON_A_PAGE]
+        running = any(row["status"] == "running" for row in rows)
+        return self._render(
+            "runs.html",
+            "Runs",
+            rows=shown,
+            count=len(rows),
+            problems=[on_a_line(each, 400) for each in problems],
+            page=page,
+            last=last,
+            state=self.runs_state()["state"] if running else None,
+            longest=LONGEST_LINK,
+        )
 
-    def run(self, name: str, stopping: bool = False) -> str:
+    def runs_state(self) -> dict[str, Any]:
+        """What the page of runs asks for again and again while a search runs."""
+        state = self._reader.running()
+        running = any(status == "running" for _, status, _, _ in state)
+        return {"state": state, "status": "running" if running else "", "texts": {}}
+
+    def run(self, name: str, stop: str = "") -> str:
         """A run. What takes longer than a moment is loaded by the page.
 
         Args:
             name: of the run.
-            stopping: whether a form has just asked it to stop.
+            stop: what a form did that asked it to stop just now: `asked`, or `late` if it did not run any more.
         """
         header = self.header(name, "run")
-        return self._render("run.html", plain(name), **{**header, "stopping": stopping or header["stopping"]})
+        header["stopping"] = header["stopping"] or stop == "asked"
+        return self._render(
+            "run.html", plain(name), **header, late=stop == "late", mapped=has_map(self._reader.run(name))
+        )
 
     def front(self, name: str) -> str:
         """The front of a run, with axes to choose."""
@@ -66,7 +92,7 @@ class Pages:
         """An individual, by default the winner."""
         chosen = self._birth(name, birth)
         header = self.header(name, "individual" if birth is None else "")
-        data = self._reader.individual(name, chosen)
+        data = {**self._reader.individual(name, chosen), "note": self.winner_note(header, chosen)}
         return self._render("individual.html", f"{plain(name)}:{chosen}", individual=data, **header)
 
     def compare(self, names: Sequence[str]) -> str:
@@ -76,17 +102,7 @@ class Pages:
                 f"expected 1 to {MOST_COMPARED} runs to compare, got {len(names)}; choose them on the page of runs"
             )
         groups, _ = self._reader.compared(names)
-        rows = [
-            {
-                "number": place,
-                "runs": [result.run.name for result in group.results],
-                "values": group.values,
-                "source": group.results[0].source,
-                "differs": {plain(key): on_a_line(setting(value), 200) for key, value in group.differs.items()},
-            }
-            for place, group in enumerate(groups, 1)
-        ]
-        return self._render("compare.html", "Comparison", names=list(names), groups=rows)
+        return self._render("compare.html", "Comparison", names=list(names), tasks=compared_tasks(groups))
 
     def part(self, part: str, name: str) -> str:
         """A table of the page of a run, which is loaded by itself."""
@@ -98,11 +114,27 @@ class Pages:
         if part == "families":
             template = self._templates.get_template("part_families.html")
             return template.render(families=self._reader.families(name), name=name)
+        if part == "map":
+            return self._templates.get_template("part_map.html").render(
+                map=self.map(name), source=link("map.svg", name=name)
+            )
         raise NoSuchPage(f"there is no part {part!r:.40}")
 
     def error(self, message: str) -> str:
         """An error of one line."""
         return self._render("error.html", "Not shown", message=message)
+
+    def map(self, name: str) -> dict[str, Any] | None:
+        """What a page says of the map of a run; None without a map, or before its first block."""
+        plot = self._reader.map(name)
+        return None if plot is None else map_texts(plot)
+
+    def map_picture(self, name: str) -> bytes:
+        """The map of a run as SVG."""
+        picture = self._reader.map_picture(name)
+        if picture is None:
+            raise NoSuchPage(f"expected a run with a map, got {plain(name)}")
+        return picture
 
     def cells(self, name: str, birth: int | None) -> str:
         """The cells of an architecture as SVG."""
@@ -154,14 +186,14 @@ class Pages:
         row = run_row(summary, self._reader.reference(summary))
         best = "-" if row["best"] is None else number(row["best"])
         gain = "" if row["gain"] is None else f"{row['gain'] + 0.0:+.4g} over the start"
-        rate = "-" if row["per_second"] is None else f"{row['per_second']:.3g}/s"
+        per_second = "" if row["per_second"] is None else f"{rate(row['per_second'])}/s"
         hits = "-" if row["hits"] is None else f"{row['hits']:.1%}"
         failed = "-" if row["failed"] is None else f"{row['failed']:.1%}"
         return {
             "status": on_a_line(row["status"], 20),
             "births": f"{row['births']:,}",
             "evaluations": f"{row['evaluations']:,}",
-            "rate": rate,
+            "rate": per_second,
             "hits": hits,
             "failed": failed,
             "failures": f"{row['failures']:,}",
@@ -169,6 +201,13 @@ class Pages:
             "best": best,
             "gain": gain,
         }
+
+    def winner_note(self, header: Mapping[str, Any], birth: int) -> str:
+        """What a page of the winner says of it, if another individual has the highest fitness; else nothing."""
+        winner = header["winner"]
+        if winner is None or winner.individual.birth != birth:
+            return ""
+        return self._reader.winner_note(winner)
 
     def _birth(self, name: str, birth: int | None) -> int:
         if birth is not None:

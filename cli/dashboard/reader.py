@@ -1,26 +1,28 @@
 """Reads what the pages show, through a connection that cannot write, and keeps what never changes."""
 
 from collections.abc import Callable, Sequence
-from threading import RLock
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
 from germline.cli.candidate import Candidate
 from germline.cli.dashboard import dead_parts, failures, front, lineage_tree, operators, runs, workers
-from germline.cli.dashboard.current_store import CurrentStore
+from germline.cli.dashboard.derived_data import DerivedData
 from germline.cli.dashboard.fitness import Scores, extended, fitness_data
 from germline.cli.dashboard.individual import Records, individual_data
-from germline.cli.dashboard.kept_data import KeptData, RunState
+from germline.cli.dashboard.kept_data import RunState
 from germline.cli.dashboard.lineage_tree import Ancestry, ancestry_of
+from germline.cli.dashboard.map_of_run import map_image, map_of
 from germline.cli.dashboard.run_columns import RunColumns, read_columns
+from germline.cli.dashboard.store_pool import StorePool
+from germline.cli.dashboard.winner_note import winner_note
 from germline.cli.errors import BadReference
 from germline.cli.simplification.families import Family, families_of
 from germline.db.errors import NothingScored
 from germline.db.records import RunRecord, RunSummary, ScoredIndividual
-from germline.db.store import Store
 from germline.search.analysis.comparison import Group, compare
 from germline.search.analysis.hypervolume import objectives_of
+from germline.search.analysis.map_plot import MapPlot
 from germline.search.winner import winner
 
 T = TypeVar("T")
@@ -30,7 +32,8 @@ FAMILIES_OF = 60
 
 
 class Reader:
-    """The data of all pages. Methods may be called from several threads; one works at a time.
+    """The data of all pages. Methods may be called from several threads, and do not wait for each other unless they
+    compute the same.
 
     Everything is computed from what the database holds at the moment of the call; what is derived from a run stays in
     memory until more of the run is recorded.
@@ -40,75 +43,87 @@ class Reader:
     """
 
     def __init__(self, url: str) -> None:
-        self._lock = RLock()
-        self._kept = KeptData()
-        self._database = CurrentStore(url, replaced=self._kept.clear)
-
-    @property
-    def _store(self) -> Store:
-        with self._lock:
-            return self._database.get()
+        self.url = url
+        self._kept = DerivedData(self.state)
+        self._stores = StorePool(url, replaced=self._kept.clear)
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._database.close()
+        """Closes the connections."""
+        self._stores.close()
 
-    def summaries(self) -> list[RunSummary]:
-        """All runs, oldest first."""
-        with self._lock:
-            return self._store.runs()
+    def rows(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """The rows of the page of runs, the newest first, and a line for each run that cannot be read."""
+        with self._stores.store() as store:
+            readable, problems = store.readable_runs()
+            starts = store.start_scores()
+        rows = [
+            runs.run_row(each, starts.get(each.name) if runs.compared_with_start(each.kind) else None)
+            for each in reversed(readable)
+        ]
+        return rows, problems
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of the page of runs, the newest first."""
-        return [runs.run_row(summary, self.reference(summary)) for summary in reversed(self.summaries())]
+    def running(self) -> list[tuple[str, str, int, int]]:
+        """Name, status, births and evaluations of all runs: what changes on the page of runs."""
+        with self._stores.store() as store:
+            readable, _ = store.readable_runs()
+        return [(each.name, each.status, each.births, each.evaluations) for each in readable]
 
     def summary(self, name: str) -> RunSummary:
         """The summary of a run."""
-        with self._lock:
-            return self._store.summary(name)
+        with self._stores.store() as store:
+            return store.summary(name)
 
     def run(self, name: str) -> RunRecord:
         """The record of a run."""
-        with self._lock:
-            return self._store.run(name)
+        with self._stores.store() as store:
+            return store.run(name)
 
     def reference(self, summary: RunSummary) -> float | None:
         """The fitness of a run's start, birth 0; None if it has none, or is not comparable."""
         if not summary.births or not runs.compared_with_start(summary.kind):
             return None
-        with self._lock:
-            evaluation = self._store.individual(summary.name, 0).evaluation
+        with self._stores.store() as store:
+            evaluation = store.individual(summary.name, 0).evaluation
         return evaluation.fitness if evaluation else None
 
     def state(self, name: str) -> RunState:
         """What changes when something of a run is recorded, or another run has the name."""
-        with self._lock:
-            run, last = self._store.run(name), self._store.last_recorded(name)
+        with self._stores.store() as store:
+            run, last = store.run(name), store.last_recorded(name)
         return RunState((run.id, run.created, run.seed), last, run.status)
 
     def stop_requested(self, name: str) -> bool:
         """Whether a run was asked to stop and has not begun to."""
-        with self._lock:
-            return self._store.stop_requested(self._store.run(name).id)
+        with self._stores.store() as store:
+            return store.stop_requested(store.run(name).id)
 
     def winner(self, name: str) -> ScoredIndividual | None:
         """The winner of a run; None before any outcome is ok."""
 
         def read() -> ScoredIndividual | None:
             try:
-                return winner(self._store, name)
+                with self._stores.store() as store:
+                    return winner(store, name)
             except NothingScored:
                 return None
 
         return self._derived(name, "winner", read)
 
+    def winner_note(self, winner: ScoredIndividual) -> str:
+        """Why the winner is not the individual with the best fitness; empty if it is."""
+        with self._stores.store() as store:
+            run, summary = store.run(winner.run), store.summary(winner.run)
+            return winner_note(run, summary, winner, bool(store.review_scores(run.name)))
+
     def fitness(self, name: str) -> dict[str, Any]:
         """The data of the chart of fitness."""
-        return self._derived(
-            name,
-            "fitness",
-            lambda: fitness_data(self.run(name).kind, self._scores(name), self._store.review_scores(name)),
-        )
+
+        def read() -> dict[str, Any]:
+            with self._stores.store() as store:
+                kind, reviews = store.run(name).kind, store.review_scores(name)
+            return fitness_data(kind, self._scores(name), reviews)
+
+        return self._derived(name, "fitness", read)
 
     def operators(self, name: str) -> list[dict[str, Any]]:
         """The rows of the table of operators."""
@@ -124,9 +139,11 @@ class Reader:
         """The data of the chart of shares: cache hits, failures and dead parts."""
 
         def read() -> dict[str, Any]:
-            columns = self._columns(name)
-            sample = self._store.scored(name, dead_parts.sampled_births(columns.size))
-            return {**operators.shares_data(columns), "dead": dead_parts.dead_data(self.run(name), sample)}
+            with self._stores.store() as store:
+                run, count = store.run(name), store.last_recorded(name).birth + 1
+                shares = operators.shares_data(count, store.hit_columns(name), store.failure_columns(name))
+                sample = store.scored(name, dead_parts.sampled_births(count))
+            return {**shares, "dead": dead_parts.dead_data(run, sample)}
 
         return self._derived(name, "shares", read)
 
@@ -136,7 +153,12 @@ class Reader:
 
     def failures(self, name: str) -> list[failures.Cause]:
         """The causes of failures."""
-        return self._derived(name, "failures", lambda: failures.causes(self._store.failure_counts(name)))
+
+        def read() -> list[failures.Cause]:
+            with self._stores.store() as store:
+                return failures.causes(store.failure_counts(name))
+
+        return self._derived(name, "failures", read)
 
     def front(self, name: str) -> dict[str, Any]:
         """The points of the page of the front."""
@@ -144,46 +166,64 @@ class Reader:
         def read() -> dict[str, Any]:
             run, scores = self.run(name), self._scores(name)
             names, on_front = objectives_of(run), []
-            if names:
-                rows = self._store.objective_columns(name)
-                values = np.array([[objectives.get(each, np.nan) for each in names] for _, objectives in rows])
-                on_front = front.front_births([birth for birth, _ in rows], values.reshape(-1, len(names)))
-            shown = self._store.scored(name, front.shown_births(scores, on_front[:1000]))
+            with self._stores.store() as store:
+                if names:
+                    rows = store.objective_columns(name)
+                    values = np.array([[objectives.get(each, np.nan) for each in names] for _, objectives in rows])
+                    on_front = front.front_births([birth for birth, _ in rows], values.reshape(-1, len(names)))
+                shown = store.scored(name, front.shown_births(scores, on_front[:1000]))
             return front.front_data(run, shown, on_front)
 
         return self._derived(name, "front", read)
+
+    def map(self, name: str) -> MapPlot | None:
+        """The map of a run; None without a map, or before its first block."""
+
+        def read() -> MapPlot | None:
+            with self._stores.store() as store:
+                return map_of(store, store.run(name))
+
+        return self._derived(name, "map", read)
+
+    def map_picture(self, name: str) -> bytes | None:
+        """The map of a run as SVG; None without."""
+
+        def read() -> bytes | None:
+            plot = self.map(name)
+            return None if plot is None else map_image(plot)
+
+        return self._derived(name, "map picture", read)
 
     def families(self, name: str) -> list[Family]:
         """The families of the best programs of a run; empty for other kinds, and where a genome is not valid."""
         if self.run(name).kind != "optimizer":
             return []
-        with self._lock:
-            state = self.state(name)  # before the programs are read: they are at least of this state
-            if self._kept.is_current(name, "families", state):
-                known: list[Family] = self._kept.get(name, "families", state)
-                return known
-            best = self._store.top(name, FAMILIES_OF)
-        try:
-            families = families_of(best)  # takes seconds, in which other pages are answered
-        except BadReference:
-            families = []
-        with self._lock:
-            self._kept.put(name, "families", state, families)
-        return families
+
+        def read() -> list[Family]:
+            with self._stores.store() as store:
+                best = store.top(name, FAMILIES_OF)
+            try:
+                return families_of(best)
+            except BadReference:
+                return []
+
+        return self._derived(name, "families", read)
 
     def tree(self, name: str, birth: int) -> dict[str, Any]:
         """The lineage of an individual. It is not kept: a run has as many as births."""
-        with self._lock:
-            self._store.individual(name, birth)  # raises UnknownBirth
-            ancestry = self._ancestry(name)
-            choice = lineage_tree.chosen(ancestry, birth)
-            return lineage_tree.tree_data(ancestry, choice, self._store.scored(name, choice.wanted))
+        with self._stores.store() as store:
+            store.individual(name, birth)  # raises UnknownBirth
+        ancestry = self._ancestry(name)
+        choice = lineage_tree.chosen(ancestry, birth)
+        with self._stores.store() as store:
+            individuals = store.scored(name, choice.wanted)
+        return lineage_tree.tree_data(ancestry, choice, individuals)
 
     def candidate(self, name: str, birth: int) -> Candidate:
         """An individual as a candidate, with all its evaluations."""
-        with self._lock:
-            run, scored = self._store.run(name), self._store.individual(name, birth)
-            every = self._store.reviews(run.id, scored.individual.fingerprint)
+        with self._stores.store() as store:
+            run, scored = store.run(name), store.individual(name, birth)
+            every = store.reviews(run.id, scored.individual.fingerprint)
         reviews = tuple(each for each in every if (each.rung, each.seed) != (0, 0) or each.task != run.task)
         return Candidate(f"{name}:{birth}", run.kind, scored.individual.genome, run, scored, reviews)
 
@@ -195,53 +235,50 @@ class Reader:
 
             text = formula(candidate.genome)
         start = self.candidate(name, 0) if birth and runs.compared_with_start(candidate.kind) else None
-        with self._lock:
+        with self._stores.store() as store:
             records = Records(
                 candidate,
                 start,
-                self._store.children(name, birth),
-                self._store.simplified(name, birth),
-                self._store.verdict(name, birth),
-                [each for each in self._store.artifacts(name) if each.birth == birth],
+                store.children(name, birth),
+                store.simplified(name, birth),
+                store.verdict(name, birth),
+                [each for each in store.artifacts(name) if each.birth == birth],
+                self.url,
             )
         return individual_data(records, text)
 
     def compared(self, names: Sequence[str]) -> tuple[list[Group], dict[str, Any]]:
         """Runs in groups that differ in seeds alone, and the data of their curves."""
-        with self._lock:
-            summaries = [self.summary(name) for name in dict.fromkeys(names)]
-            groups = compare(self._store, summaries)
-            scores = {summary.name: self._scores(summary.name) for summary in summaries}
+        with self._stores.store() as store:
+            summaries = [store.summary(name) for name in dict.fromkeys(names)]
+            groups = compare(store, summaries)
+        scores = {summary.name: self._scores(summary.name) for summary in summaries}
         return groups, runs.comparison_data(groups, scores)
 
     def _scores(self, name: str) -> Scores:
         def read(known: Scores | None) -> Scores:
             last = int(known.ids.max()) if known and len(known.ids) else 0
-            return extended(known, self._store.score_columns(name, last))
+            with self._stores.store() as store:
+                return extended(known, store.score_columns(name, last))
 
-        return self._grown(name, "scores", read)
+        return self._kept.get(name, "scores", read)
 
     def _ancestry(self, name: str) -> Ancestry:
         def read() -> Ancestry:
-            scores, parents, hits = self._scores(name), self._store.parent_columns(name), self._store.hit_columns(name)
-            return ancestry_of(self._store.last_recorded(name).birth, scores, parents, hits)
+            with self._stores.store() as store:
+                parents, hits = store.parent_columns(name), store.hit_columns(name)
+                last = store.last_recorded(name).birth
+            return ancestry_of(last, self._scores(name), parents, hits)
 
         return self._derived(name, "ancestry", read)
 
     def _columns(self, name: str) -> RunColumns:
-        return self._grown(name, "columns", lambda known: read_columns(self._store, name, known))
+        def read(known: RunColumns | None) -> RunColumns:
+            with self._stores.store() as store:
+                return read_columns(store, name, known)
+
+        return self._kept.get(name, "columns", read)
 
     def _derived(self, name: str, what: str, read: Callable[[], T]) -> T:
         """What `read` returns, which is kept until more of the run is recorded."""
-        return self._grown(name, what, lambda known: read())
-
-    def _grown(self, name: str, what: str, read: Callable[[T | None], T]) -> T:
-        """What `read` returns for what was kept of the same run; it is kept until more of the run is recorded."""
-        with self._lock:
-            state = self.state(name)
-            known: T | None = self._kept.get(name, what, state)
-            if self._kept.is_current(name, what, state):
-                return cast("T", known)
-            value = read(known)
-            self._kept.put(name, what, state, value)
-            return value
+        return self._kept.get(name, what, lambda known: read())

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from germline.cli.dashboard.page_json import page_json
 from germline.cli.formatting import duration, number
 from germline.cli.printing import on_a_line
 
@@ -36,10 +35,11 @@ def environment() -> Environment:
         "count": lambda value: f"{value:,}",
         "share": _share,
         "duration": duration,
-        "rate": _rate,
+        "rate": rate,
+        "exact": _exact,
         "time": _time,
         "median": _median,
-        "island": lambda data: Markup(page_json(data)),
+        "island": Markup,  # what `page_json` returns
         "verbatim": Markup,  # files of this package alone
         "formula": Markup,  # `formula` passes only elements that draw
     }
@@ -62,7 +62,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{'+' if value >= 0 else '−'}{number(abs(value))}"
+    return "-" if value is None else f"{'+' if value >= 0 else '-'}{number(abs(value))}"
 
 
 def _share(value: float | None) -> str:
@@ -71,8 +71,14 @@ def _share(value: float | None) -> str:
     return f"{value:.1%}" if 0 < value < 0.0995 else f"{value:.0%}"
 
 
-def _rate(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+def rate(value: float | None) -> str:
+    """A number of evaluations a second, with two digits or all those before the point; `-` for None."""
+    return "-" if value is None else f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
+
+
+def _exact(value: float) -> str:
+    """A number as `number` writes it, but a whole number with all its digits: a measure may be a count."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else number(value)
 
 
 def _time(text: object) -> str:

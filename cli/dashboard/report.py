@@ -13,6 +13,8 @@ from typing import Any
 from germline.cli.candidate import Candidate
 from germline.cli.dashboard.film import NoFilm, film_order, film_texts, no_film_texts
 from germline.cli.dashboard.film_maker import FilmMaker
+from germline.cli.dashboard.map_of_run import has_map
+from germline.cli.dashboard.page_json import SCREEN_DIGITS, page_json
 from germline.cli.dashboard.pages import Pages
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import environment
@@ -47,6 +49,7 @@ def report(reader: Reader, name: str, made_at: str) -> str:
         "front": reader.front(name),
     }
     individual, cells, film = None, None, None
+    map_source = _address(pages.map_picture(name)) if pages.map(name) is not None else None
     if winner is not None:
         birth = winner.individual.birth
         islands["tree"] = reader.tree(name, birth)
@@ -54,7 +57,7 @@ def report(reader: Reader, name: str, made_at: str) -> str:
         if individual["film"] and not individual["film"]["refusal"]:
             film = _film(reader.candidate(name, birth))
         if individual["cells"]:
-            cells = f"data:image/svg+xml;base64,{b64encode(pages.cells(name, birth).encode()).decode()}"
+            cells = _address(pages.cells(name, birth).encode())
     scripts = [_without_map((STATIC / script).read_text(encoding="utf-8")) for script in SCRIPTS]
     style = (STATIC / "style.css").read_text(encoding="utf-8")
     return (
@@ -65,18 +68,27 @@ def report(reader: Reader, name: str, made_at: str) -> str:
             policy=policy(scripts, style),
             style=style,
             scripts=scripts,
-            islands=islands,
+            islands={key: page_json(data, None if key == "front" else SCREEN_DIGITS) for key, data in islands.items()},
             operators=reader.operators(name),
             causes=reader.failures(name),
             name=name,
             linked=False,
             individual=individual,
+            note=pages.winner_note(header, winner.individual.birth) if winner is not None else "",
+            mapped=has_map(reader.run(name)),
+            map=pages.map(name),
+            map_source=map_source,
             cells_source=cells,
             film_source=None,
             film=film,
             made_at=made_at,
         )
     )
+
+
+def _address(svg: bytes) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
 
 
 def _film(candidate: Candidate) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from germline.cli.candidate import Candidate
-from germline.cli.formatting import QUIET
+from germline.cli.formatting import QUIET, counted
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
 from germline.cli.presenters.comparison import print_comparison
@@ -78,7 +78,7 @@ class OptimizerPresenter:
         states = f" ({', '.join(names)})" if names else ""
         return (
             f"{facts['live']} of {facts['statements']} statements live, "
-            f"{len(names)} of {facts['states']} states{states}, {facts['constants']} constants"
+            f"{len(names)} of {facts['states']} states{states}, {counted(facts['constants'], 'constant')}"
         )
 
     def size(self, facts: Facts) -> str:

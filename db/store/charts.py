@@ -122,6 +122,18 @@ class ChartStore(BaseStore):
         """
         return self._read_run(run_name, columns.hits)
 
+    def failure_columns(self, run_name: str) -> list[columns.FailureRow]:
+        """Each birth whose own outcome is a failure, and the status, in any order.
+
+        Raises:
+            UnknownRun: no run has that name.
+        """
+        return self._read_run(run_name, columns.failed)
+
+    def start_scores(self) -> Mapping[str, float]:
+        """The fitness of birth 0 of each run whose outcome is ok, by the name of the run."""
+        return self._read(columns.starts)
+
     def objective_columns(self, run_name: str) -> list[tuple[int, Mapping[str, float]]]:
         """The birth and the objectives of each ok outcome of a run, in any order.
 

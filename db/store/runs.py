@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from germline.db import exact_json, from_rows, owner, run_list, runs, tags, to_rows
-from germline.db.errors import RecordConflict, RunExists
+from germline.db.errors import DamagedDatabase, RecordConflict, RunExists
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store.base import BaseStore
 
@@ -83,6 +83,17 @@ class RunStore(BaseStore):
         """All runs with their progress, oldest first."""
         rows = self._read(lambda connection: from_rows.fetch(connection.execute(text(run_list.QUERY))))
         return [run_list.summary(row) for row in rows]
+
+    def readable_runs(self) -> tuple[list[RunSummary], list[str]]:
+        """The runs that can be read, oldest first, and a line for each run whose row is damaged."""
+        rows = self._read(lambda connection: from_rows.fetch(connection.execute(text(run_list.QUERY))))
+        runs, problems = [], []
+        for row in rows:
+            try:
+                runs.append(run_list.summary(row))
+            except DamagedDatabase as error:
+                problems.append(str(error))
+        return runs, problems
 
     def summary(self, run_name: str) -> RunSummary:
         """The progress of the run of this name.

@@ -194,7 +194,8 @@ def test_a_newer_schema_is_refused_unchanged(sound: Path) -> None:
 def test_the_error_of_an_older_schema_names_the_upgrade_command(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("germline.db.opening.REVISIONS", (*REVISIONS, "later"))
     with pytest.raises(
-        SchemaOutdated, match=f"has schema {REVISIONS[-1]}, this version works with later: run `germline db upgrade`"
+        SchemaOutdated,
+        match=f"has schema {REVISIONS[-1]}, this version works with later: run `germline db upgrade --db ",
     ):
         open_store(str(sound))
 

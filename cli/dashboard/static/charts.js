@@ -8,7 +8,7 @@ window.germline = (() => {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const series = (i) => colour(`series-${1 + (i % 6)}`);
   const short = (value) => {
-    if (value === null || value === undefined || Number.isNaN(value)) return "–";
+    if (value === null || value === undefined || Number.isNaN(value)) return "-";
     const size = Math.abs(value);
     if (size >= 1e5 && size < 1e15) return value.toLocaleString("en-US", { notation: "compact", maximumSignificantDigits: 4 });
     if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
@@ -17,7 +17,8 @@ window.germline = (() => {
   const count = (value) => Number(value).toLocaleString("en-US");
 
   // Parts that all charts share. Tooltips are drawn on the canvas: a name from a database can never be markup.
-  const base = () => ({
+  // `description` is what a screen reader says in the place of the picture.
+  const base = (description) => ({
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("ink") },
     color: [1, 2, 3, 4, 5, 6].map((i) => colour(`series-${i}`)),
@@ -27,7 +28,7 @@ window.germline = (() => {
       renderMode: "richText", confine: true, backgroundColor: colour("card"), borderColor: colour("faint"),
       textStyle: { color: colour("ink"), fontSize: 12 }, axisPointer: { lineStyle: { color: colour("quiet") } },
     },
-    aria: { enabled: true },
+    aria: { enabled: true, label: { description } },
   });
   const axis = (name, more = {}) => ({
     type: "value", name, nameLocation: "middle", nameGap: 28, scale: true,
@@ -36,8 +37,9 @@ window.germline = (() => {
     axisLabel: { color: colour("quiet"), fontSize: 12, formatter: short, hideOverlap: true, showMinLabel: more.min === undefined, showMaxLabel: more.max === undefined },
     splitLine: { lineStyle: { color: colour("faint") } }, ...more,
   });
-  const births = (more = {}) => axis("birth", {
-    scale: false, splitLine: { show: false },
+  // Few ticks on a narrow chart: of labels that overlap some would be left out, and the others stand unevenly.
+  const births = (element, more = {}) => axis("birth", {
+    scale: false, splitLine: { show: false }, splitNumber: element.clientWidth < 560 ? 2 : 5, minInterval: 1,
     axisLabel: { color: colour("quiet"), fontSize: 12, formatter: count, hideOverlap: true }, ...more,
   });
 
@@ -75,6 +77,7 @@ window.germline = (() => {
         if (target !== undefined && element.dataset.link) window.location = element.dataset.link + target;
       });
     }
+    if (canvas.getHeight() !== element.clientHeight || canvas.getWidth() !== element.clientWidth) canvas.resize(); // more workers take more room
     canvas.setOption(option, { notMerge: true });
     mounted.set(element, { data, chart: canvas });
   };

@@ -47,7 +47,7 @@
       .map((birth, i) => ({ value: [x.values[i], y.values[i]], birth }))
       .filter((point) => point.value.every((value) => value !== null));
     const front = frontOf(points, x, y);
-    const option = base();
+    const option = base(`Chart of ${count(points.length)} individuals by ${x.name} and ${y.name}${front ? `, of which ${count(front.length)} are on the front; they are listed below` : ""}.`);
     option.tooltip = { ...option.tooltip, formatter: (item) => `birth ${count(item.data.birth)}\n${x.name}  ${short(item.value[0])}\n${y.name}  ${short(item.value[1])}` };
     const arrow = (each) => (each.direction ? `${each.name}, ${each.direction === "min" ? "less" : "more"} is better` : each.name);
     const ranges = [x, y].map((each, i) => rangeOf(points.map((point) => point.value[i]), each.direction));
@@ -60,6 +60,11 @@
     if (own.size) option.series.push({ name: "front of the run", type: "scatter", symbolSize: 13, data: points.filter((point) => own.has(point.birth)), itemStyle: { color: "transparent", borderColor: series(1), borderWidth: 2 }, color: series(1) });
     if (front) option.series.push({ name: "front on these axes", type: "line", step: "end", symbol: "circle", symbolSize: 8, data: front, color: series(0), lineStyle: { width: 1.5 } });
     element.dataset.shown = points.length;
+    const reason = document.getElementById("front-reason"), undirected = [x, y].find((each) => !each.direction);
+    if (reason) {
+      reason.hidden = front !== null;
+      reason.textContent = x === y ? "Choose two different axes." : undirected ? `None: neither end of ${undirected.name} is better, so that these axes have no front.` : "";
+    }
     const list = document.getElementById("front-list");
     if (list) {
       const most = 24, all = front || [];

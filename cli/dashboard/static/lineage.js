@@ -12,7 +12,21 @@
     return element;
   };
   const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-  const signed = (value) => (value === null || value === undefined ? "" : `${value >= 0 ? "+" : "−"}${short(Math.abs(value))}`);
+  // Of "before → after" that is too long, what both begin and end with is left out: the change is what is read.
+  const clipChange = (text, most) => {
+    const [before, after] = text.replace(/^~ /, "").split(" → ");
+    if (text.length <= most || after === undefined) return clip(text, most);
+    let same = 0;
+    while (same < Math.min(before.length, after.length) && before[same] === after[same]) same += 1;
+    while (same > 0 && /[\w.]/.test(before[same - 1])) same -= 1;
+    let end = 0;
+    while (end < Math.min(before.length, after.length) - same && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+    while (end > 0 && /[\w.]/.test(before[before.length - end])) end -= 1;
+    const room = Math.max(4, Math.floor((most - 5) / 2));
+    const part = (text) => clip((same ? "…" : "") + text.slice(same, text.length - end), room);
+    return `~ ${part(before)} → ${part(after)}`;
+  };
+  const signed = (value) => (value === null || value === undefined ? "" : `${value >= 0 ? "+" : "-"}${short(Math.abs(value))}`);
   const key = (role, birth) => `${role === "more" ? "more" : "birth"} ${birth}`;
 
   // At most `most` siblings of each step; the others join the count of those that are not shown.
@@ -64,7 +78,7 @@
       group.append(make("text", { ...place, y: edge.diff && edge.diff.length ? y - 2 : y + 4, class: tone }, edgeText(edge)));
       if (edge.diff && edge.diff.length) {
         const more = edge.diff.length > 1 ? ` (+${edge.diff.length - 1})` : "";
-        const text = make("text", { ...place, y: y + 13, class: "code" }, clip(edge.diff[0], room - more.length) + more);
+        const text = make("text", { ...place, y: y + 13, class: "code" }, clipChange(edge.diff[0], room - more.length) + more);
         text.append(make("title", {}, edge.diff.join("\n")));
         group.append(text);
       }
@@ -137,7 +151,8 @@
     });
   };
 
-  document.addEventListener("DOMContentLoaded", async () => {
+  let shown = () => {};
+  germline.drawLineage = async () => {
     const element = document.querySelector("[data-tree]");
     if (!element) return;
     try {
@@ -145,13 +160,18 @@
       const draw = () => drawTree(element, data);
       draw();
       drawRows(document.getElementById("steps"), data, element.dataset.link);
-      document.getElementById("step-count").textContent = data.rows.length < data.steps + 1 ? `The ${data.rows.length} steps with the largest change of ${count(data.steps)}.` : "";
+      document.getElementById("step-count").textContent = data.rows.length < data.steps + 1 ? `Of ${count(data.steps)} steps the ${count(data.rows.length - 2)} with the largest change, and the last; above them the first ancestor.` : "";
       element.dataset.state = "drawn";
-      let waiting = 0;
-      window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(draw, 150); });
+      shown = draw;
     } catch (error) {
       element.textContent = `not shown: ${error.message}`;
       element.dataset.state = "failed";
     }
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    germline.drawLineage();
+    let waiting = 0;
+    window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => shown(), 150); });
   });
 })();

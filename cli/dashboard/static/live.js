@@ -1,7 +1,31 @@
 "use strict";
-// Follows a run: tables that are loaded after the page, texts and charts of a running search, and the choice of runs.
+// Follows runs: tables that are loaded after the page, texts and charts of a running search, and the choice of runs.
 (() => {
   const POLL = 4000, REDRAW = 20000;
+
+  // Loads the page again and puts what it says now in the place of what it said: of a page without charts this is all.
+  const replaceTexts = async () => {
+    const places = [...document.querySelectorAll("[data-live]")];
+    const busy = (place) => place.contains(document.activeElement) || place.querySelector("details[open]")
+      || (!getSelection().isCollapsed && place.contains(getSelection().anchorNode));
+    if (!places.length || places.some((place) => place.id !== "run-rows" && busy(place))) return; // somebody reads or writes there
+    const answer = await fetch(window.location.href);
+    if (!answer.ok) return;
+    const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+    places.forEach((place) => {
+      const now = parsed.getElementById(place.id);
+      if (!now) return;
+      const chosen = new Set([...place.querySelectorAll("input:checked")].map((box) => box.value));
+      const focus = place.contains(document.activeElement) ? document.activeElement.value : null;
+      place.replaceChildren(...now.childNodes);
+      place.querySelectorAll("input").forEach((box) => {
+        box.checked = chosen.has(box.value);
+        if (focus !== null && box.value === focus) box.focus();
+      });
+    });
+    if (document.querySelector("[data-tree]")) await germline.drawLineage();
+    document.dispatchEvent(new Event("texts-replaced"));
+  };
 
   const loadParts = async () => {
     // Not before the first chart, which is what is looked at; and the failures first, which are read fastest.
@@ -49,13 +73,16 @@
         });
         const now = JSON.stringify(answer.state);
         const ended = answer.status !== "running";
-        if (now !== state && (ended || Date.now() - drawn > REDRAW)) {
+        const pause = document.querySelector("[data-chart], [data-tree]") ? REDRAW : 0;
+        if (now !== state && (ended || Date.now() - drawn > pause)) {
           state = now;
           drawn = Date.now();
-          await germline.refresh();
+          if (document.querySelector("[data-chart]")) await germline.refresh();
           await loadParts();
+          await replaceTexts();
         }
-        if (ended) { window.location.reload(); return; }
+        // The page of runs keeps what is ticked; of a run that has ended more can be shown than while it ran.
+        if (ended) { if (!document.getElementById("run-rows")) window.location.reload(); return; }
       } catch (error) { /* the server was stopped or is busy: the next poll tells */ }
       setTimeout(tick, POLL);
     };
@@ -68,14 +95,14 @@
     if (followed) follow(followed);
     const chosen = document.getElementById("chosen");
     if (chosen) {
-      const boxes = [...document.querySelectorAll("input[name=name]")];
-      const button = chosen.querySelector("button");
+      const rows = document.getElementById("run-rows"), button = chosen.querySelector("button");
       const update = () => {
-        const number = boxes.filter((box) => box.checked).length;
+        const number = rows.querySelectorAll("input:checked").length;
         button.disabled = number === 0;
         button.textContent = number ? `Compare ${number} ${number === 1 ? "run" : "runs"}` : "Choose runs to compare";
       };
-      boxes.forEach((box) => box.addEventListener("change", update));
+      rows.addEventListener("change", update);
+      document.addEventListener("texts-replaced", update);
       update();
     }
   });

@@ -25,6 +25,8 @@
 
   charts.fitness = (data, element) => {
     if (data.best.length === 0) return null;
+    const [first, last] = [data.best[0], data.best[data.best.length - 1]];
+    const told = data.reviews.map((each) => `; ${each.name}, at last ${short(each.points[each.points.length - 1][1])}`).join("");
     const reviews = data.reviews.map((each, i) => ({
       name: each.name, type: each.points.length > 60 ? "scatter" : "line", symbol: i ? "diamond" : "circle", symbolSize: 7,
       data: each.points.map(([x, y, birth]) => ({ value: [x, y], birth })), lineStyle: { width: 1, type: "dashed" }, color: series(i + 1),
@@ -32,7 +34,7 @@
     const focus = range([...data.best.map((point) => point[1]), ...data.reviews.flatMap((each) => each.points.map((point) => point[1]))], data.median);
     // A median that is mostly out of sight would only be spikes.
     const seen = data.median.filter((value) => value >= focus.min).length > 0.6 * data.median.length;
-    const option = base();
+    const option = base(`Chart of ${data.unit} over births: best so far from ${short(first[1])} at birth ${count(first[0])} to ${short(last[1])} at birth ${count(last[0])}${told}.`);
     const wide = element.clientWidth > 560;
     option.legend.data = ["best so far", ...(seen ? ["median of births"] : []), { name: "middle half of births", icon: "roundRect" }, ...data.reviews.map((each) => each.name)];
     option.grid.top = wide ? 34 : 74;
@@ -40,7 +42,7 @@
       const rows = items.filter((item) => !item.seriesName.startsWith("middle")).map((item) => `${item.seriesName}  ${short(item.value[1])}`);
       return [`birth ${count(items[0].value[0])}`, ...rows].join("\n");
     } };
-    option.xAxis = births();
+    option.xAxis = births(element);
     option.yAxis = axis(data.unit, { nameGap: 52, ...focus });
     option.series = [
       ...band("middle half of births", data.x, data.low, data.high, colour("band")),
@@ -52,26 +54,35 @@
     return option;
   };
 
-  charts.shares = (data) => {
-    if (data.x.length === 0) return null;
-    const option = base();
-    const names = Object.keys(data.failures);
+  charts.shares = (data, element) => {
+    const some = (values) => values.some((value) => value > 0);
+    const names = Object.keys(data.failures), hits = some(data.hits);
+    if (!hits && names.length === 0 && data.dead.x.length === 0) {
+      element.style.height = "48px";
+      return null;
+    }
+    element.style.height = "";
+    const mean = (values) => `${(100 * values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(1)} %`;
+    const told = [...(hits ? [["cache hits", data.hits]] : []), ...names.map((name) => [name, data.failures[name]]), ...(data.dead.x.length ? [["dead parts", data.dead.dead]] : [])];
+    const option = base(`Chart of shares over births, on average: ${told.map(([name, values]) => `${name} ${mean(values)}`).join(", ")}.`);
     option.tooltip = { ...option.tooltip, trigger: "axis", valueFormatter: (value) => `${(100 * value).toFixed(1)} %` };
-    option.xAxis = births();
+    option.xAxis = births(element);
     option.yAxis = axis("", { scale: false, min: 0, axisLabel: { color: colour("quiet"), formatter: (value) => `${short(100 * value)} %` } });
     option.series = [
-      line("cache hits", pairs(data.x, data.hits), { color: series(0) }),
+      ...(hits ? [line("cache hits", pairs(data.x, data.hits), { color: series(0) })] : []),
       ...names.map((name, i) => line(name.slice(0, 40), pairs(data.x, data.failures[name]), { color: series([4, 1, 3, 2, 5][i % 5]) })),
       ...(data.dead.x.length ? [line("dead parts", pairs(data.dead.x, data.dead.dead), { color: series(5), lineStyle: { width: 2, type: "dashed" } })] : []),
     ];
-    option.legend.type = "scroll";
+    const rows = Math.ceil(told.reduce((sum, [name]) => sum + 46 + 7 * Math.min(40, name.length), 0) / element.clientWidth);
+    option.grid.top = 14 + 20 * rows;
     option.grid.left = 48;
     return option;
   };
 
   charts.workers = (data, element) => {
     if (data.workers.length === 0) return null;
-    const option = base();
+    const bars = data.busy.map((row, i) => `${data.workers[i]} ${(100 * row.reduce((sum, value) => sum + value, 0) / row.length).toFixed(0)} %`);
+    const option = base(`How busy ${count(data.workers.length)} workers were from ${data.start} to ${data.end}: ${bars.slice(0, 8).join(", ")}.`);
     element.style.height = `${Math.max(110, 60 + 22 * data.workers.length)}px`;
     const bins = data.busy[0].length, from = Date.parse(data.start), span = (Date.parse(data.end) - from) / bins;
     const at = (i) => new Date(from + (i + 0.5) * span).toISOString().slice(5, 19).replace("T", " ");
@@ -79,7 +90,8 @@
     option.grid = { left: 8, right: 16, top: 6, bottom: 8, containLabel: true };
     option.tooltip = { ...option.tooltip, formatter: (item) => `${data.workers[item.value[1]]}\n${at(item.value[0])}  busy ${(100 * item.value[2]).toFixed(0)} %` };
     option.xAxis = { type: "category", data: Array.from({ length: bins }, (_, i) => at(i)), axisLine: { show: false }, axisTick: { show: false },
-      axisLabel: { color: colour("quiet"), hideOverlap: true, interval: Math.floor(bins / 4), align: "left" } };
+      axisLabel: { color: colour("quiet"), hideOverlap: true, interval: (i) => [0, Math.floor(bins / 2), bins - 1].includes(i) && (i !== Math.floor(bins / 2) || element.clientWidth > 560),
+        alignMinLabel: "left", alignMaxLabel: "right" } };
     option.yAxis = { type: "category", data: data.workers, inverse: true, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: colour("quiet"), width: 130, overflow: "truncate" } };
     option.visualMap = { show: false, min: 0, max: 1, inRange: { color: [colour("heat-0"), colour("heat-1")] } };
     option.series = [{ type: "heatmap", data: cells, progressive: 0, itemStyle: { borderColor: colour("card"), borderWidth: 0.5 }, emphasis: { disabled: true } }];
@@ -89,13 +101,14 @@
 
   charts.compare = (data, element) => {
     if (data.curves.length === 0) return null;
-    const option = base();
+    const told = data.curves.map((each) => `${each.name} ends at ${short(each.median[each.median.length - 1])}`);
+    const option = base(`Chart of the best fitness so far over births: ${told.slice(0, 8).join(", ")}.`);
     option.legend = { ...option.legend, type: "scroll", data: data.curves.map((each) => each.name) };
     option.tooltip = { ...option.tooltip, trigger: "axis", formatter: (items) => {
       const rows = items.filter((item) => data.curves.some((each) => each.name === item.seriesName)).map((item) => `${item.seriesName}  ${short(item.value[1])}`);
       return [`birth ${count(items[0].value[0])}`, ...rows].join("\n");
     } };
-    option.xAxis = births();
+    option.xAxis = births(element);
     option.yAxis = axis("best fitness so far", { nameGap: 52, ...range(data.curves.flatMap((each) => [...each.median, ...each.high])) });
     option.series = data.curves.flatMap((each, i) => [
       ...(each.runs.length > 1 ? band(`band ${i}`, each.x, each.low, each.high, `${series(i)}30`, "end") : []),

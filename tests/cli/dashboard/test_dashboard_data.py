@@ -27,8 +27,8 @@ def test_the_best_so_far_and_quartiles_of_bins() -> None:
     scores = fitness.extended(None, [(i + 1, i, float(i % 7)) for i in range(100)])
     data = fitness.fitness_data("architecture", scores, [])
     assert data["best"] == [*([i, float(i)] for i in range(7)), [99, 6.0]]
-    assert data["x"] == [24, 49, 74, 99]
-    assert data["median"][0] == sorted(i % 7 for i in range(25))[12]
+    assert data["x"] == [0, 9, 19, 29, 39, 49, 59, 69, 79, 89, 99]
+    assert data["median"][0] == data["median"][1] == sorted(i % 7 for i in range(10))[4]
     assert all(
         low <= median <= high for low, median, high in zip(data["low"], data["median"], data["high"], strict=True)
     )
@@ -44,7 +44,29 @@ def test_scores_that_come_later_are_merged_in_the_order_of_births() -> None:
 def test_many_rises_are_thinned_and_end_at_the_best() -> None:
     scores = fitness.extended(None, [(i + 1, i, float(i)) for i in range(5000)])
     best = fitness.fitness_data("policy", scores, [])["best"]
-    assert len(best) <= fitness.BINS + 1 and best[-1] == [4999, 4999.0]
+    assert len(best) <= 2 * fitness.BINS and best[0] == [0, 0.0] and best[-1] == [4999, 4999.0]
+
+
+def test_a_run_of_thirty_births_has_a_median_and_shares() -> None:
+    scores = fitness.extended(None, [(i + 1, i, float(i)) for i in range(30)])
+    data = fitness.fitness_data("architecture", scores, [])
+    assert data["x"] == [0, 4, 9, 14, 19, 24, 29] and data["median"] == [2.0, 2.0, 7.0, 12.0, 17.0, 22.0, 27.0]
+    shares = operators.shares_data(30, [], [(0, "timeout")])
+    assert shares["x"] == data["x"] and shares["failures"] == {"timeout": [0.2, 0.2, 0, 0, 0, 0, 0]}
+
+
+def test_a_run_of_two_births_is_a_line_and_no_point() -> None:
+    scores = fitness.extended(None, [(1, 0, 1.0), (2, 1, 3.0)])
+    assert fitness.fitness_data("architecture", scores, [])["x"] == [0, 1]
+    assert operators.shares_data(2, [], [])["x"] == [0, 1]
+
+
+def test_a_cache_hit_of_a_failure_is_a_failure() -> None:
+    assert operators.shares_data(4, [(3, 1)], [(1, "crashed")]) == {
+        "x": [0, 3],
+        "hits": [0.25, 0.25],
+        "failures": {"crashed": [0.5, 0.5]},
+    }
 
 
 def columns() -> RunColumns:
@@ -115,8 +137,14 @@ def test_causes_of_failures_differ_in_more_than_numbers() -> None:
     ]
     assert failures.causes(counts) == [
         failures.Cause("crashed", "", 9, [7]),
-        failures.Cause("diverged", "loss is nan at step 3", 7, [10, 11, 12, 90]),
+        failures.Cause("diverged", "loss is nan at step #", 7, [10, 11, 12, 90]),
     ]
+
+
+def test_a_number_that_all_errors_of_a_cause_share_stays() -> None:
+    counts = [FailureCount("oom", f"2 GiB at step {step}, batch {batch}", 1, 0, 0) for step, batch in ((1, 8), (20, 9))]
+    [cause] = failures.causes([*counts, FailureCount("oom", "2 GiB at step 3, batch 8", 1, 0, 0)])
+    assert cause.error == "2 GiB at step #, batch #" and cause.count == 3
 
 
 def test_the_line_goes_by_first_parents_and_folds_small_steps() -> None:
@@ -163,8 +191,8 @@ def test_the_reader_cannot_write(tmp_path: Path) -> None:
         InventedRun(store, "first").block(0, [1.0, 2.0, 3.0, 4.0]).complete(0, 3)
         reader = Reader(str(path))
         assert reader.summary("first") == store.runs()[0]
-        with pytest.raises(ReadOnlyDatabase):
-            reader._store.request_stop("first")
+        with reader._stores.store() as own, pytest.raises(ReadOnlyDatabase):
+            own.request_stop("first")
         before = reader.fitness("first")
         assert reader.fitness("first") is before  # nothing was recorded since
         store.add_winners(1, [])
@@ -238,10 +266,6 @@ def test_of_many_reviews_each_rung_keeps_its_last_and_the_others_are_counted(tmp
     with closing(Reader(str(path))) as reader:
         data = reader.individual("first", 0)
     levels = [row["level"] for row in data["scores"]]
-    assert levels[0] == "rung 0" and [level for level in levels if "rung 1" in level] == [
-        "rung 1 seed 1",
-        "rung 1 seed 2",
-        "rung 1 seed 3",
-    ]
-    assert levels[-1] == "rung 2 seed 30" and len(levels) == 1 + 3 + REVIEWS
-    assert data["more_scores"] == ["rung 2: 10 earlier"]
+    assert levels[:4] == ["search", *(f"review after generation {generation}" for generation in range(3))]
+    assert levels[-1] == "test after generation 29" and len(levels) == 1 + 3 + REVIEWS
+    assert data["more_scores"] == ["tests: 10 earlier"]

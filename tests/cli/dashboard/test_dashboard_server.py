@@ -19,10 +19,9 @@ from germline.db.store import Store
 
 NAME = "first"
 PAGES = ("/", *(f"/{page}?name={NAME}" for page in ("run", "front", "lineage", "individual", "compare")))
-DATA = tuple(
-    f"/data/{data}?name={NAME}" for data in ("fitness", "shares", "workers", "front", "lineage", "compare", "state")
-)
-PARTS = tuple(f"/parts/{part}?name={NAME}" for part in ("operators", "failures", "families"))
+CHARTS = ("fitness", "shares", "workers", "front", "lineage", "compare", "state")
+DATA = ("/data/runs", *(f"/data/{data}?name={NAME}" for data in CHARTS))
+PARTS = tuple(f"/parts/{part}?name={NAME}" for part in ("operators", "failures", "families", "map"))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +154,9 @@ def test_stop_needs_the_token_of_a_page_and_its_origin(copied: Path) -> None:
             cross = {"Origin": "null", "Sec-Fetch-Site": "cross-site"}
             assert client.post("/stop", cross, name="waiting", token=token).status == 403
             assert client.post("/stop", token="x" * 100_000).status == 413
-            assert client.post("/stop", name=NAME, token=token).status == 404  # it does not run
+            late = client.post("/stop", name=NAME, token=token)  # it does not run
+            assert (late.status, late.headers["location"]) == (303, f"/run?name={NAME}&stop=late")
+            assert "it had ended before it was asked to stop" in client.ask(late.headers["location"]).text
             assert not store.stop_requested(run.id)
             answer = client.post("/stop", name="waiting", token=token)
             assert answer.status == 303 and answer.headers["location"].startswith("/run?name=waiting")

@@ -84,7 +84,7 @@ def test_a_file_that_is_replaced_is_opened_again(path: Path, tmp_path: Path) -> 
         assert best(reader, "first") == 9.0
         path.unlink()
         with pytest.raises(MissingDatabase):
-            reader.summaries()
+            reader.rows()
 
 
 def test_a_birth_that_is_missing_is_damage(store: Store, reader: Reader, path: Path) -> None:

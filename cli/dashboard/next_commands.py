@@ -1,0 +1,56 @@
+"""Commands to go on with from an individual, as its page suggests them: they work where they are pasted."""
+
+from germline.cli.candidate import Candidate
+from germline.cli.database import on_database
+from germline.cli.printing import command_line
+from germline.evaluators.tasks.registry import needs_confirmation
+
+TABLES = "nb201-"
+"""Tasks whose names begin so are tables of errors, without held-out data. They are known by their names, because the
+classes of other tasks import torch."""
+
+_EXPORTS = {
+    "optimizer": (("optax", "found.py"),),
+    "architecture": (("onnx", "found.onnx"),),
+    "policy": (("onnx", "found.onnx"),),
+}
+
+
+def next_commands(candidate: Candidate, url: str) -> list[str]:
+    """The commands: exports first, then what measures the individual further.
+
+    Args:
+        candidate: an individual of a run.
+        url: the database, which the commands name unless it is the default.
+    """
+    label = candidate.label
+    commands: list[tuple[str, ...]] = [("export", label, "-o", "found.py")]
+    commands += [("export", label, "--to", target, "-o", file) for target, file in _EXPORTS.get(candidate.kind, ())]
+    if candidate.kind == "optimizer":
+        commands.append(("simplify", label))
+    elif candidate.kind == "policy":
+        commands.append(("play", label, *_task(candidate)))
+    if candidate.kind in _EXPORTS and has_heldout_data(candidate):
+        commands.append(("validate", label, *_task(candidate)))
+    commands.append(("show", label))
+    return [on_database(command_line(*words), url) for words in commands]
+
+
+def comparison_command(candidate: Candidate, url: str) -> str | None:
+    """The command that makes a tuned comparison; None for kinds that have none."""
+    if candidate.kind != "optimizer":
+        return None
+    words = ("validate", candidate.label, *_task(candidate), "--against", "library:adamw")
+    return on_database(command_line(*words), url)
+
+
+def has_heldout_data(candidate: Candidate) -> bool:
+    """Whether `germline validate` can measure an individual on the task of its run."""
+    return candidate.run is not None and not candidate.run.task.startswith(TABLES)
+
+
+def _task(candidate: Candidate) -> tuple[str, ...]:
+    """The option that names a task which a database must not choose."""
+    if candidate.run is None or not needs_confirmation(candidate.run.task):
+        return ()
+    return ("--task", candidate.run.task)

@@ -1,0 +1,5 @@
+"""The error for an address that names nothing."""
+
+
+class NoSuchPage(ValueError):
+    """An address names nothing."""

@@ -15,6 +15,7 @@ from germline.cli.proposals import rejected_what
 from germline.cli.winner_reason import winner_reason
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
+from germline.evaluators.tasks.registry import needs_confirmation
 from germline.search.progress import Progress
 
 
@@ -102,7 +103,9 @@ def _print(
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         say(f"limits  {summary.rejected:,} {rejected_what(run)} were rejected unscored{time}")
-    commands = [command_line("show", run.name), command_line("export", run.name, "-o", "found.py")]
+    # The export of a policy plays on its task, which a database must not choose.
+    task = ("--task", run.task) if run.kind == "policy" and needs_confirmation(run.task) else ()
+    commands = [command_line("show", run.name), command_line("export", run.name, "-o", "found.py", *task)]
     say(f"next    {'   '.join(on_database(command, url) for command in commands)}")
     if summary.status == "stopped":
         say(f"go on   {resume}")

@@ -24,8 +24,11 @@ def next_commands(candidate: Candidate, url: str) -> list[str]:
         url: the database, which the commands name unless it is the default.
     """
     label = candidate.label
-    commands: list[tuple[str, ...]] = [("export", label, "-o", "found.py")]
-    commands += [("export", label, "--to", target, "-o", file) for target, file in _EXPORTS.get(candidate.kind, ())]
+    # The export of a policy plays on its task, to compare; other exports need no task.
+    task = _task(candidate) if candidate.kind == "policy" else ()
+    commands: list[tuple[str, ...]] = [("export", label, "-o", "found.py", *task)]
+    exports = _EXPORTS.get(candidate.kind, ())
+    commands += [("export", label, "--to", target, "-o", file, *task) for target, file in exports]
     if candidate.kind == "optimizer":
         commands.append(("simplify", label))
     elif candidate.kind == "policy":

@@ -33,11 +33,19 @@ def read_again(text: str) -> Policy:
 
 def test_a_limited_number_of_short_genomes_is_remembered() -> None:
     genome._policy_by_text.clear()
-    for seed in range(2 * genome._MAX_REMEMBERED):
+    most, most_characters = genome._REMEMBERED
+    for seed in range(2 * most):
         assert read(write(Policy(SMALL, seed))).seed == seed
-    assert len(genome._policy_by_text) == genome._MAX_REMEMBERED
-    long = Policy(SMALL, 1, ((1, 0.5),) * 5_000)
-    assert read(write(long)) == long and write(long) not in genome._policy_by_text
+    assert len(genome._policy_by_text) == len(genome._text_by_policy) == most
+    for seed in range(3):
+        long = Policy(SMALL, seed, ((1, 0.5),) * 90_000)
+        assert read(write(long)) == long and 3 * len(write(long)) < most_characters
+    assert len(genome._policy_by_text) == most
+    longer = [Policy(SMALL, seed, ((2**32 - 1, 0.123456789012345),) * 99_000) for seed in range(2)]
+    assert len(write(longer[0])) < most_characters < 2 * len(write(longer[0]))
+    assert read(write(longer[0])) == longer[0] and write(longer[0]) in genome._policy_by_text
+    assert read(write(longer[1])) == longer[1]
+    assert len(genome._policy_by_text) == len(genome._text_by_policy) == 1
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -77,7 +85,7 @@ def test_equal_genomes_have_equal_texts_whichever_was_written_first(
     plain = Policy(read_again(write(odd)).network, 7)
     texts = []
     for policies in ((odd, plain), (plain, odd)):
-        write.cache_clear()
+        genome._text_by_policy.clear()
         _network_fields.cache_clear()
         texts += [write(policy) for policy in policies]
     assert odd == plain and len(set(texts)) == 1
@@ -87,7 +95,7 @@ def test_equal_genomes_have_equal_texts_whichever_was_written_first(
 def test_an_integer_sigma_has_the_text_of_the_float() -> None:
     texts = []
     for sigmas in ((1, 1.0), (1.0, 1)):
-        write.cache_clear()
+        genome._text_by_policy.clear()
         texts += [write(MUTATED.child(9, sigma)) for sigma in sigmas]
     assert len({*texts, write(read(changed(mutations=[*MUTATED.mutations, (9, 1)])))}) == 1
 

@@ -37,7 +37,7 @@ MAX_MUTATIONS = 10**5
 MAX_SIGMA = 1e6
 
 
-_REMEMBERED = 256, 4_000_000
+_REMEMBERED = 256, 32_000_000
 """A search reads genomes that it has just written, and writes and reads children of the same parents. So the last
 genomes are remembered, as many as have so many characters together."""
 
@@ -138,24 +138,40 @@ def read(text: str) -> Policy:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidPolicy(f"expected at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
-    policy = _policy_by_text.get(text)
+    policy = _known(text, 2)
     if policy is None:
-        policy = _child_of_known(text) or _parse(text)
+        policy = _parse(text)
         _policy_by_text.add(text, policy, len(text))
+        parent_text, last = _split(text)
+        if policy.mutations and last == _step_text(policy.mutations[-1]):
+            parent = replace(policy, mutations=policy.mutations[:-1])
+            _policy_by_text.add(parent_text, parent, len(parent_text))
     return policy
 
 
-def _child_of_known(text: str) -> Policy | None:
-    """The policy of a text that has one step more than a text that is remembered; None if there is no such text."""
-    cut = text.rfind("], [")  # between the last two steps: within a step there is no list of lists
-    parent = _policy_by_text.get(f"{text[: cut + 1]}]}}") if cut > 0 and text.endswith("]}") else None
+def _known(text: str, back: int) -> Policy | None:
+    """The policy of a text that is remembered, or that has a few steps more than a text that is: at most `back`. None
+    if there is no such text."""
+    policy = _policy_by_text.get(text)
+    if policy is not None or not back:
+        return policy
+    parent_text, last = _split(text)
+    parent = _known(parent_text, back - 1) if last else None
     if parent is None or len(parent.mutations) >= MAX_MUTATIONS:
         return None
     try:
-        last = json.loads(text[cut + 3 : -2])
+        step = json.loads(last)
     except (ValueError, RecursionError):
         return None
-    return parent.after(_parse_step(len(parent.mutations), last, parent.evolution))
+    policy = parent.after(_parse_step(len(parent.mutations), step, parent.evolution))
+    _policy_by_text.add(text, policy, len(text))
+    return policy
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The text without its last step, and that step; empty texts if it has less than two, or is written otherwise."""
+    cut = text.rfind("], [")  # within a step there is no list of lists
+    return (f"{text[: cut + 1]}]}}", text[cut + 3 : -2]) if cut > 0 and text.endswith("]}") else ("", "")
 
 
 def _parse(text: str) -> Policy:

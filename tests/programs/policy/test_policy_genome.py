@@ -31,21 +31,17 @@ def read_again(text: str) -> Policy:
     return read(text)
 
 
-def test_a_limited_number_of_short_genomes_is_remembered() -> None:
+def test_a_limited_number_of_genomes_and_of_characters_is_remembered() -> None:
     genome._policy_by_text.clear()
+    genome._text_by_policy.clear()
     most, most_characters = genome._REMEMBERED
     for seed in range(2 * most):
         assert read(write(Policy(SMALL, seed))).seed == seed
     assert len(genome._policy_by_text) == len(genome._text_by_policy) == most
-    for seed in range(3):
-        long = Policy(SMALL, seed, ((1, 0.5),) * 90_000)
-        assert read(write(long)) == long and 3 * len(write(long)) < most_characters
-    assert len(genome._policy_by_text) == most
-    longer = [Policy(SMALL, seed, ((2**32 - 1, 0.123456789012345),) * 99_000) for seed in range(2)]
-    assert len(write(longer[0])) < most_characters < 2 * len(write(longer[0]))
-    assert read(write(longer[0])) == longer[0] and write(longer[0]) in genome._policy_by_text
-    assert read(write(longer[1])) == longer[1]
-    assert len(genome._policy_by_text) == len(genome._text_by_policy) == 1
+    long = [Policy(SMALL, seed, ((1, 0.5),) * 60_000) for seed in range(60)]
+    assert all(read(write(policy)) == policy for policy in long)
+    assert len(genome._policy_by_text) == len(genome._text_by_policy) == most_characters // len(write(long[0]))
+    assert 1 < len(genome._policy_by_text) < len(long) and write(long[-1]) in genome._policy_by_text
 
 
 @pytest.mark.parametrize("network", NETWORKS)

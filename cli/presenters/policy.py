@@ -21,7 +21,7 @@ from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import no_latency, no_notation
 from germline.cli.printing import command_line
 from germline.db.records import EvaluationRecord
-from germline.programs.policy.evolution import Evolution, Generation, Member, Step
+from germline.programs.policy.evolution import Generation, Member, Rule, SeparableCma, Step
 from germline.programs.policy.genome import Policy, read
 from germline.programs.policy.network import Box, Network
 from germline.search.analysis.policy_scores import confidence_half_width, decisive_score, last_per_rung, source
@@ -177,15 +177,19 @@ def _step_line(number: int, step: tuple[int, float] | Step) -> Line:
     if isinstance(step, Member):
         noise = f"member {step.number} of {noise}"
     elif isinstance(step, Generation):
-        noise = f"moved by {noise}  ranks of {counted(len(step.gains), 'pair')} #{_hash(step.gains)}"
+        noise = f"moved by {noise}  by {len(step.ranks)} ranks #{_hash(step.ranks)}"
     return Line(noise, True, key, (), number)
 
 
-def evolution_text(evolution: Evolution) -> str:
-    """An evolution strategy as text: `openai-es, adam, rate 0.01, weight decay 0.005, noise of rank 1`."""
-    text = f"{evolution.name.partition('/')[0]}, {evolution.optimizer}, rate {evolution.rate:g}"
-    text += f", weight decay {evolution.decay:g}" if evolution.decay else ""
-    return text + (f", noise of rank {evolution.rank}" if evolution.rank else "")
+def evolution_text(rule: Rule) -> str:
+    """An evolution strategy as text: `openai-es, adam, rate 0.01, weight decay 0.005, noise of rank 1`, or
+    `sep-cma-es, 99 members`."""
+    name = rule.name.partition("/")[0]
+    if isinstance(rule, SeparableCma):
+        return f"{name}, {rule.members} members"
+    text = f"{name}, {rule.optimizer}, rate {rule.rate:g}"
+    text += f", weight decay {rule.decay:g}" if rule.decay else ""
+    return text + (f", noise of rank {rule.rank}" if rule.rank else "")
 
 
 def _network_line(network: Network) -> Line:

@@ -6,7 +6,7 @@ from germline.programs.policy.evolution import Generation
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import initial_parameters, trajectory_of
-from germline.programs.policy.trajectory import Trajectory, perturb
+from germline.programs.policy.trajectory import Trajectory
 
 NEAR = 32
 """How many generations back a cached ancestor is looked for; a worker may have had no part in some of them."""
@@ -31,8 +31,8 @@ class ParentCache:
         elif isinstance(policy.mutations[-1], Generation):  # a mean, which members are children of
             out[:] = self._trajectory_of(policy).parameters
         else:
-            out[:] = self._trajectory_of(parent).parameters
-            perturb(out, policy.network, policy.evolution, policy.mutations[-1])
+            step = policy.mutations[-1]
+            self._trajectory_of(parent).write_child(policy.network, policy.evolution, step, out)
 
     def _trajectory_of(self, policy: Policy) -> Trajectory:
         """The trajectory to a parent: from the cache; or from an ancestor in the cache, with further steps; or
@@ -53,9 +53,9 @@ class ParentCache:
             if ancestor is None:
                 return None
             if ancestor in self.trajectories:
-                trajectory = self.trajectories[ancestor].copy()
+                trajectory = self.trajectories[ancestor]
                 for step in policy.mutations[len(policy.mutations) - back :]:
-                    trajectory.advance(policy.network, policy.evolution, step)
+                    trajectory = trajectory.after(policy.network, policy.evolution, step)
                 return trajectory
             ancestor = ancestor.parent
         return None

@@ -1,9 +1,8 @@
 """Evolution strategies in the genome of a policy: how generations moved its parameters, and the rule that they follow.
 
 The parameters of such a policy are the *mean* of a normal distribution, which begins at the initial parameters and is
-moved by each generation. A *member* of a generation is the mean with noise; members come in pairs, the second with the
-negated noise of the first (mirrored sampling, Brockhoff et al. 2010). A generation is recorded as the seed of its noise
-and the ranks of its members' returns, which are whole numbers: so every mean can be computed again, bit for bit.
+moved by each generation. A *member* of a generation is the mean with noise. A generation is recorded as the seed of its
+noise and the ranks of its members' returns, which are whole numbers: so every mean can be computed again, bit for bit.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-NAME = "openai-es/1"
-"""Name and version of the arithmetic in `descent.py`. A change to any bit of a mean needs a new version."""
+OPENAI_ES, SEP_CMA_ES = "openai-es/1", "sep-cma-es/1"
+"""Names and versions of the arithmetic in `gradient_ascent.py` and `separable_cma.py`. A change to any bit of a mean
+needs a new version."""
 
 MOST_PAIRS = 10_000
 """The most pairs of a generation, so that the sums of their noise are exact in integers of 64 bits."""
@@ -33,7 +33,7 @@ class Mutation(NamedTuple):
 
 
 class Member(NamedTuple):
-    """The noise of a member of a generation: that of pair `number // 2`, negated if `number` is odd."""
+    """The noise of a member of a generation; members are counted from 0."""
 
     seed: int
     sigma: float
@@ -43,13 +43,13 @@ class Member(NamedTuple):
 class Generation(NamedTuple):
     """The move of a mean by a generation with the noise of `seed` and the standard deviation `sigma`.
 
-    `gains` has a whole number for each pair: by how much the rank of its first member exceeds that of the second, times
-    two (see `pair_gains`).
+    `ranks` is what the strategy needs to know of the order of the members' returns, in whole numbers: see `Evolution`
+    and `SeparableCma`.
     """
 
     seed: int
     sigma: float
-    gains: tuple[int, ...]
+    ranks: tuple[int, ...]
 
 
 Step = Mutation | Member | Generation
@@ -59,6 +59,9 @@ Step = Mutation | Member | Generation
 @dataclass(frozen=True, slots=True)
 class Evolution:
     """How generations move the mean, as in OpenAI-ES (Salimans et al. 2017, arXiv 1703.03864).
+
+    Members come in pairs: number `2 i + 1` has the negated noise of number `2 i` (mirrored sampling, Brockhoff et al.
+    2010). Of a generation, `ranks` has the gain of each pair (`pair_gains`).
 
     Args:
         optimizer: `adam` with betas 0.9 and 0.999, or `sgd` with momentum 0.9.
@@ -72,11 +75,54 @@ class Evolution:
     rate: float
     decay: float = 0.0
     rank: int = 0
-    name: str = NAME
+    name: str = OPENAI_ES
 
     def data(self) -> dict[str, Any]:
         """The strategy as plain JSON data; `read_evolution(evolution.data()) == evolution`."""
         return {name: getattr(self, name) for name in ("name", "optimizer", "rate", "decay", "rank")}
+
+    def ranks(self, returns: Sequence[float | None]) -> tuple[int, ...]:
+        """`Generation.ranks` of members with these returns, in the order of their numbers; see `pair_gains`."""
+        return pair_gains(returns)
+
+    def admits(self, ranks: tuple[int, ...]) -> bool:
+        """Whether these can be the gains of the pairs of a generation."""
+        return 1 <= len(ranks) <= MOST_PAIRS and max(map(abs, ranks)) <= 4 * len(ranks)
+
+
+@dataclass(frozen=True, slots=True)
+class SeparableCma:
+    """How generations move the mean, as in sep-CMA-ES (Ros and Hansen 2008), which also learns a step size and the
+    deviation of each parameter. Of a generation, `ranks` has the numbers of its best members, the best first.
+
+    Args:
+        members: number of members of each generation (λ), at least 2.
+        name: of the arithmetic.
+    """
+
+    members: int
+    name: str = SEP_CMA_ES
+
+    def data(self) -> dict[str, Any]:
+        """The strategy as plain JSON data; `read_evolution(evolution.data()) == evolution`."""
+        return {"name": self.name, "members": self.members}
+
+    def ranks(self, returns: Sequence[float | None]) -> tuple[int, ...]:
+        """`Generation.ranks` of members with these returns, in the order of their numbers; of equal members the earlier
+        is better, and None, a member without a return, is not among the best."""
+        scored = [(-value, number) for number, value in enumerate(returns) if value is not None]
+        return tuple(number for _, number in sorted(scored)[: self.members // 2])
+
+    def admits(self, ranks: tuple[int, ...]) -> bool:
+        """Whether these can be the best members of a generation: different ones, at most half of all."""
+        return (
+            1 <= len(ranks) <= self.members // 2
+            and len(set(ranks)) == len(ranks)
+            and 0 <= min(ranks) <= max(ranks) < self.members
+        )
+
+
+Rule = Evolution | SeparableCma
 
 
 def pair_gains(returns: Sequence[float | None]) -> tuple[int, ...]:
@@ -99,22 +145,37 @@ def pair_gains(returns: Sequence[float | None]) -> tuple[int, ...]:
     )
 
 
-def read_evolution(data: Any) -> Evolution:
+def read_evolution(data: Any) -> Rule:
     """The strategy that plain data describe.
 
     Raises:
         InvalidEvolution: they describe none, or one of another version of germline.
     """
-    expected = "an object of decay, name, optimizer, rank, rate"
-    if not isinstance(data, dict) or sorted(data) != ["decay", "name", "optimizer", "rank", "rate"]:
-        raise InvalidEvolution(f"evolution: expected {expected}, got {data!r:.60}")
-    if data["name"] != NAME:
-        raise InvalidEvolution(f"evolution: expected {NAME}, got {data['name']!r:.60}: of another version of germline")
+    name = data.get("name") if isinstance(data, dict) else None
+    if name not in (OPENAI_ES, SEP_CMA_ES):
+        raise InvalidEvolution(
+            f'evolution: expected an object with "name": {OPENAI_ES} or {SEP_CMA_ES}, got {data!r:.80}'
+        )
+    keys = ["decay", "name", "optimizer", "rank", "rate"] if name == OPENAI_ES else ["members", "name"]
+    if sorted(data) != keys:
+        raise InvalidEvolution(f"evolution: expected an object of {', '.join(keys)}, got {', '.join(sorted(data)):.80}")
+    if name == SEP_CMA_ES:
+        return SeparableCma(_whole(data, "members", 2, 2 * MOST_PAIRS))
     if data["optimizer"] not in ("adam", "sgd"):
         raise InvalidEvolution(f"evolution: expected optimizer adam or sgd, got {data['optimizer']!r:.60}")
-    for name in ("rate", "decay"):
-        if type(data[name]) not in (int, float) or not 0 <= data[name] <= 1e6:
-            raise InvalidEvolution(f"evolution: expected {name} from 0 to 1e6, got {data[name]!r:.60}")
-    if type(data["rank"]) is not int or not 0 <= data["rank"] <= MOST_RANK:
-        raise InvalidEvolution(f"evolution: expected rank from 0 to {MOST_RANK}, got {data['rank']!r:.60}")
-    return Evolution(data["optimizer"], float(data["rate"]), float(data["decay"]), data["rank"])
+    rank = _whole(data, "rank", 0, MOST_RANK)
+    return Evolution(data["optimizer"], _number(data, "rate"), _number(data, "decay"), rank)
+
+
+def _number(data: dict[str, Any], name: str) -> float:
+    value = data[name]
+    if type(value) not in (int, float) or not 0 <= value <= 1e6:
+        raise InvalidEvolution(f"evolution: expected {name} from 0 to 1e6, got {value!r:.60}")
+    return float(value)
+
+
+def _whole(data: dict[str, Any], name: str, least: int, most: int) -> int:
+    value = data[name]
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidEvolution(f"evolution: expected {name} from {least} to {most}, got {value!r:.60}")
+    return value

@@ -19,11 +19,11 @@ from typing import Any
 from germline.programs.policy import noise
 from germline.programs.policy.evolution import (
     MOST_PAIRS,
-    Evolution,
     Generation,
     InvalidEvolution,
     Member,
     Mutation,
+    Rule,
     Step,
     read_evolution,
 )
@@ -60,7 +60,7 @@ class Policy:
     network: Network
     seed: int
     mutations: tuple[tuple[int, float] | Step, ...] = ()
-    evolution: Evolution | None = None
+    evolution: Rule | None = None
 
     def __hash__(self) -> int:
         """A hash of the number of steps and the last of them: one of all would take as long as the lineage."""
@@ -213,7 +213,7 @@ def _parse_network(text: str) -> Network:
     return read_network(json.loads(text))
 
 
-def _parse_step(number: int, value: Any, evolution: Evolution | None) -> Step:
+def _parse_step(number: int, value: Any, evolution: Rule | None) -> Step:
     name = f"mutations[{number}]"
     length = len(value) if isinstance(value, list) else 0
     if length not in (2, 3) or type(value[1]) not in (int, float) or not 0 < value[1] <= MAX_SIGMA:
@@ -226,12 +226,11 @@ def _parse_step(number: int, value: Any, evolution: Evolution | None) -> Step:
     last = value[2]
     if type(last) is int and 0 <= last < 2 * MOST_PAIRS:
         return Member(seed, sigma, last)
-    if isinstance(last, list) and 1 <= len(last) <= MOST_PAIRS:
-        most = 4 * len(last)  # twice the difference of two ranks
-        if all(type(gain) is int and abs(gain) <= most for gain in last):
-            return Generation(seed, sigma, tuple(last))
+    whole = isinstance(last, list) and all(type(rank) is int for rank in last)
+    if whole and evolution.admits(tuple(last)):
+        return Generation(seed, sigma, tuple(last))
     raise InvalidPolicy(
-        f"{name}: expected the number of a member, or of each pair twice a difference of ranks, got {last!r:.60}"
+        f"{name}: expected the number of a member, or the ranks of a generation of {evolution.name}, got {last!r:.60}"
     )
 
 

@@ -39,7 +39,7 @@ def add_member(parameters: Floats, network: Network, evolution: Evolution, membe
 
 def gain_weighted_noise(network: Network, evolution: Evolution, generation: Generation) -> NDArray[np.float64]:
     """The sum over the pairs of a generation of the gain of the pair times its noise, float64 `[P]`."""
-    gains = np.array(generation.gains, np.int64)
+    gains = np.array(generation.ranks, np.int64)
     if evolution.rank == 0:
         return weighted_noise(network.parameter_count, generation.seed, gains).astype(np.float64) / STEP
     parts = list(_parts(network, evolution.rank))

@@ -60,7 +60,14 @@ def weighted_noise(count: int, seed: int, weights: Integers) -> Integers:
         int64 `[P]`.
     """
     sums = np.zeros(count, np.int64)
-    _sum(sums, np.uint32(seed), np.uint32(MEMBER), weights, table())
+    _sum(sums, np.uint32(seed), np.uint32(MEMBER), weights, table(), False)
+    return sums
+
+
+def weighted_squares(count: int, seed: int, weights: Integers) -> Integers:
+    """As `weighted_noise`, with the squares of `STEP` times the noise."""
+    sums = np.zeros(count, np.int64)
+    _sum(sums, np.uint32(seed), np.uint32(MEMBER), weights, table(), True)
     return sums
 
 
@@ -95,8 +102,8 @@ def _add(values: Any, seed: Any, purpose: Any, scale: Any, table: Any, stream: A
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _sum(sums: Any, seed: Any, purpose: Any, weights: Any, table: Any) -> None:
-    """`weighted_noise`, added to `sums`."""
+def _sum(sums: Any, seed: Any, purpose: Any, weights: Any, table: Any, squares: bool) -> None:
+    """`weighted_noise` or `weighted_squares`, added to `sums`."""
     words = np.empty((4, 128), np.uint32)
     halves = words.reshape(512).view(np.uint16)
     for chunk in range((sums.size + 1023) // 1024):
@@ -105,4 +112,5 @@ def _sum(sums: Any, seed: Any, purpose: Any, weights: Any, table: Any) -> None:
             if weights[pair] != 0:
                 _words(words, chunk, np.uint32(pair), seed, purpose)
                 for i in range(min(1024, sums.size - first)):
-                    sums[first + i] += weights[pair] * np.int64(table[halves[i]])
+                    value = np.int64(table[halves[i]])
+                    sums[first + i] += weights[pair] * (value * value if squares else value)

@@ -30,7 +30,7 @@ def trajectory_of(policy: Policy) -> Trajectory:
     """The parameters of a policy and the state of its optimizer, after all its steps in order."""
     trajectory = Trajectory(initial_parameters(policy.network, policy.seed))
     for step in policy.mutations:
-        trajectory.advance(policy.network, policy.evolution, step)
+        trajectory = trajectory.after(policy.network, policy.evolution, step)
     return trajectory
 
 

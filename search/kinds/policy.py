@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from germline.programs.policy.evolution import MOST_PAIRS, MOST_RANK, Evolution
+from germline.programs.policy.evolution import MOST_PAIRS, MOST_RANK, Evolution, Rule, SeparableCma
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import read_network
 from germline.programs.policy.space import PolicySpace
@@ -22,9 +22,9 @@ from germline.search.kinds.policy_network import behaviour_length, network_for, 
 from germline.search.loop import LoopSettings
 from germline.search.proposers.settings import ProposerSettings, shares_setting
 from germline.search.settings import BadSetting, setting
+from germline.search.strategies.evolution_strategy import EvolutionStrategy
 from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
-from germline.search.strategies.openai_es import OpenAIES
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
 from germline.search.value_parsers import choice, number, positive, share, whole, widths
@@ -47,18 +47,26 @@ def _map_elites(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]
 
 
 def _openai_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    rule = Evolution(settings.optimizer, settings.rate, settings.decay, settings.rank)
+    return _evolution_strategy(settings, space, rule)
+
+
+def _sep_cma_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    return _evolution_strategy(settings, space, SeparableCma(settings.population - 1))
+
+
+def _evolution_strategy(settings: "PolicySettings", space: PolicySpace, rule: Rule) -> Strategy[Any]:
     if settings.depth:
         raise BadSetting(
             f"expected depth=0 for strategy={settings.strategy}, whose generations each need the last, got "
             f"depth={settings.depth}"
         )
-    most = 2 * MOST_PAIRS + 1
-    if settings.population > most:
+    if not 3 <= settings.population <= 2 * MOST_PAIRS + 1:
         raise BadSetting(
-            f"expected a population of at most {most:,} for strategy={settings.strategy}, got {settings.population:,}"
+            f"expected a population of 3 to {2 * MOST_PAIRS + 1:,} for strategy={settings.strategy}, got "
+            f"{settings.population:,}"
         )
-    evolution = Evolution(settings.optimizer, settings.rate, settings.decay, settings.rank)
-    return OpenAIES(_deep_ga(settings, space, parents=0), evolution)
+    return EvolutionStrategy(_deep_ga(settings, space, parents=0), rule)
 
 
 def _random(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
@@ -75,6 +83,7 @@ STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]
     "novelty": _novelty,
     "map-elites": _map_elites,
     "openai-es": _openai_es,
+    "sep-cma-es": _sep_cma_es,
     "random": _random,
 }
 
@@ -116,7 +125,7 @@ class PolicySettings(ProposerSettings):
     qd_offset: float | Literal["auto"] = setting(
         "auto", parse_offset, "map-elites: fitness that counts 0 in the QD score; auto: the lowest of the run"
     )
-    sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation, or of the noise of openai-es")
+    sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation, or of the noise of members")
     sigma_decay: float = setting(1.0, number(1e-6, 1), "factor of sigma after each generation")
     sigma_least: float = setting(0.0, number(0, 1e6), "lower bound of sigma")
     optimizer: Literal["adam", "sgd"] = setting(

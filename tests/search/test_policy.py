@@ -22,6 +22,7 @@ SMALL = ("population=12", "parents=4", "pack=5", "candidates=3", "review_episode
 
 MAPPED = ("strategy=map-elites", "behaviours=0,2", "cells=5,4")
 EVOLVED = ("strategy=openai-es", "population=15", "rate=0.05")
+ADAPTED = ("strategy=sep-cma-es", "population=14")
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [("starts=own",), ("starts=common",), MAPPED, EVOLVED], ids=",".join)
+@pytest.mark.parametrize("settings", [("starts=own",), ("starts=common",), MAPPED, EVOLVED, ADAPTED], ids=",".join)
 def test_the_lineage_is_the_same_for_any_number_of_workers(
     store: Store, local_ray: None, settings: tuple[str, ...]
 ) -> None:

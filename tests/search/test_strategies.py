@@ -17,7 +17,7 @@ from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.space import OptimizerSpace
-from germline.programs.policy.evolution import Evolution
+from germline.programs.policy.evolution import Evolution, SeparableCma
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
@@ -30,13 +30,13 @@ from germline.search.map_cells import GridCells, VoronoiCells
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.eeea import EEEA
+from germline.search.strategies.evolution_strategy import EvolutionStrategy
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
 from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
-from germline.search.strategies.openai_es import OpenAIES
 from germline.search.strategies.outside import OutsideOperators
 from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.program_front import ProgramFront
@@ -145,10 +145,15 @@ CASES = {
     ),
     "openai-es": Case(
         policies,
-        lambda space: OpenAIES(
+        lambda space: EvolutionStrategy(
             Truncation(space, 5, 0, Sigma(0.1, decay=0.9), candidates=2), Evolution("adam", 0.05, decay=0.01)
         ),
         "67f5ad4c0ac50a0c",
+    ),
+    "sep-cma-es": Case(
+        policies,
+        lambda space: EvolutionStrategy(Truncation(space, 5, 0, Sigma(0.1), candidates=2), SeparableCma(4)),
+        "5b0b2dee6bda8089",
     ),
     "voronoi": Case(
         policies,
@@ -309,7 +314,7 @@ def test_only_the_strategy_that_knows_all_genes_has_no_snapshots() -> None:
 def test_a_failed_individual_is_never_the_best_nor_a_parent(name: str) -> None:
     strategy, _, history = search(CASES[name])
     parents = {parent for proposal in history.proposals for parent in proposal.parents}
-    if name == "openai-es":
+    if name in ("openai-es", "sep-cma-es"):
         # A mean is not chosen among individuals: its members are its children, whatever its own outcome.
         parents -= set(range(0, BLOCK * BLOCKS, BLOCK))
     assert all(parent % 3 != 2 for parent in parents)

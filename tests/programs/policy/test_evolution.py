@@ -78,9 +78,9 @@ def reference(policy: Policy) -> NDArray[np.float64]:
             sign = -1 if step.number % 2 else 1
             x = x + sign * step.sigma * full_noise(step.seed, step.number // 2, evolution.rank)
         elif isinstance(step, Generation):
-            n = 2 * len(step.gains)
-            utilities = [gain / (2 * (n - 1)) for gain in step.gains]
-            noises = [full_noise(step.seed, pair, evolution.rank) for pair in range(len(step.gains))]
+            n = 2 * len(step.ranks)
+            utilities = [gain / (2 * (n - 1)) for gain in step.ranks]
+            noises = [full_noise(step.seed, pair, evolution.rank) for pair in range(len(step.ranks))]
             g = sum(u * e for u, e in zip(utilities, noises, strict=True)) / (n * step.sigma) - evolution.decay * x
             count += 1
             if evolution.optimizer == "sgd":
@@ -216,14 +216,14 @@ def strategy(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("last", "message"),
     [
-        ([1, 0.1, -1], "expected the number of a member, or of each pair twice a difference of ranks, got -1"),
+        ([1, 0.1, -1], "expected the number of a member, or the ranks of a generation of openai-es/1, got -1"),
         ([1, 0.1, 2 * MOST_PAIRS], "expected the number of a member"),
         ([1, 0.1, True], "expected the number of a member"),
         ([1, 0.1, 1.0], "expected the number of a member"),
         ([1, 0.1, "3"], "expected the number of a member"),
         ([1, 0.1, None], "expected the number of a member"),
         ([1, 0.1, []], "expected the number of a member"),
-        ([1, 0.1, [9, 0]], r"expected .* ranks, got \[9, 0\]"),
+        ([1, 0.1, [9, 0]], r"expected .* ranks .*, got \[9, 0\]"),
         ([1, 0.1, [1.0]], "expected the number of a member"),
         ([1, 0.1, [[2], [3]]], "expected the number of a member"),
         ([1, 0.1, [0] * (MOST_PAIRS + 1)], "expected the number of a member"),
@@ -246,9 +246,9 @@ def test_a_step_that_is_none_is_refused_in_a_line(last: Any, message: str, remem
     ("text", "message"),
     [
         (changed(evolution=None), r"mutations\[0\]: expected a pair, since the policy has no evolution strategy"),
-        (changed(evolution=[]), "evolution: expected an object of decay, name, optimizer, rank, rate"),
+        (changed(evolution=[]), "evolution: expected an object with .name.: openai-es/1 or sep-cma-es/1, got"),
         (strategy(more=1), "evolution: expected an object of"),
-        (strategy(name="openai-es/0"), "of another version of germline"),
+        (strategy(name="openai-es/0"), "expected an object with .name.: openai-es/1 or sep-cma-es/1, got"),
         (strategy(optimizer="lion"), "expected optimizer adam or sgd, got 'lion'"),
         (strategy(optimizer=[]), "expected optimizer adam or sgd"),
         (strategy(rate=-1), "expected rate from 0 to 1e6"),

@@ -1,4 +1,4 @@
-"""OpenAI-ES: a mean and its members in each generation, and runs that are the same however they were scored."""
+"""Evolution strategies: a mean and its members in each generation, and runs that are the same however they were scored."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from germline.db.store import Store
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.policy.parent_cache import ParentCache
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.policy.evolution import Evolution, Generation, Member
+from germline.programs.policy.evolution import Evolution, Generation, Member, Rule, SeparableCma
 from germline.programs.policy.genome import Policy, read
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import Floats
@@ -25,20 +25,20 @@ from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.replay import replay
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
-from germline.search.strategies.openai_es import OpenAIES, OpenAIESState
+from germline.search.strategies.evolution_strategy import EvolutionState, EvolutionStrategy
 from germline.search.strategies.truncation import Sigma, Truncation
 
 SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
 POPULATION = 6
 
 
-def search(candidates: int = 0, evolution: Evolution | None = None) -> OpenAIES:
-    return OpenAIES(
-        Truncation(SPACE, POPULATION, 0, Sigma(0.1, decay=0.5), candidates), evolution or Evolution("adam", 0.01)
+def search(candidates: int = 0, rule: Rule | None = None) -> EvolutionStrategy:
+    return EvolutionStrategy(
+        Truncation(SPACE, POPULATION, 0, Sigma(0.1, decay=0.5), candidates), rule or Evolution("adam", 0.01)
     )
 
 
-def bred(strategy: OpenAIES, state: OpenAIESState, generation: int) -> list[Proposal]:
+def bred(strategy: EvolutionStrategy, state: EvolutionState, generation: int) -> list[Proposal]:
     births = range(POPULATION * generation, POPULATION * (generation + 1))
     return [strategy.breed(state, birth, lambda each: rng_for(3, each)) for birth in births]
 
@@ -56,7 +56,7 @@ def scored(proposals: Sequence[Proposal], first: int, fitness: Sequence[float | 
     return Block(births=tuple(births))
 
 
-def after(strategy: OpenAIES, *generations: Sequence[float | None]) -> OpenAIESState:
+def after(strategy: EvolutionStrategy, *generations: Sequence[float | None]) -> EvolutionState:
     state = strategy.init()
     for number, fitness in enumerate(generations):
         state = strategy.advance(state, scored(bred(strategy, state, number), POPULATION * number, fitness))
@@ -89,7 +89,7 @@ def test_the_next_mean_is_the_last_with_the_ranks_of_its_members() -> None:
     assert {member.genome.mutations[-1].sigma for member in members} == {0.05}
     assert members[0].genome.mutations[-1].seed != seed
     third = bred(strategy, after(strategy, [9.0, 1.0, 5.0, None, 4.0, 2.0], [0.0] * 6), 2)[0]
-    assert third.genome.parent == mean.genome and third.genome.mutations[-1].gains == (0, 0, 0)
+    assert third.genome.parent == mean.genome and third.genome.mutations[-1].ranks == (0, 0, 0)
 
 
 def test_a_mean_stays_where_it_is_if_no_member_could_be_scored() -> None:
@@ -100,7 +100,7 @@ def test_a_mean_stays_where_it_is_if_no_member_could_be_scored() -> None:
     assert member.parents == (6,) and member.genome.mutations[-1].seed != bred(strategy, strategy.init(), 0)[1]
     later = after(strategy, [1.0, None, None, None, None, None], [None, 3.0, None, None, None, None])
     (step,) = bred(strategy, later, 2)[0].genome.mutations
-    assert (step.seed, step.gains) == (member.genome.mutations[-1].seed, (5, 0, -1))
+    assert (step.seed, step.ranks) == (member.genome.mutations[-1].seed, (5, 0, -1))
 
 
 def test_the_mean_is_reviewed_first_whatever_its_return_and_the_reviews_choose_the_winner() -> None:
@@ -136,9 +136,9 @@ def test_a_generation_that_a_budget_cut_short_can_be_closed(fitness: list[float 
         )
 
 
-def climbed(evolution: Evolution, generations: int = 60) -> tuple[float, float]:
+def climbed(rule: Rule, generations: int = 60) -> tuple[float, float]:
     """How far the mean is from a goal at first and at last, if the return of a policy is minus its distance."""
-    strategy = OpenAIES(Truncation(SPACE, 41, 0, Sigma(0.1), 0), evolution)
+    strategy = EvolutionStrategy(Truncation(SPACE, 41, 0, Sigma(0.1), 0), rule)
     goal = parameters_of(SPACE.draw(rng_for(9, 0)).genome) + np.float32(0.5)
     distances = []
     state, cache = strategy.init(), ParentCache()
@@ -164,12 +164,12 @@ def climbed(evolution: Evolution, generations: int = 60) -> tuple[float, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "evolution",
-    [Evolution("adam", 0.05), Evolution("sgd", 0.5), Evolution("adam", 0.05, rank=1)],
-    ids=["adam", "sgd", "low rank"],
+    "rule",
+    [Evolution("adam", 0.05), Evolution("sgd", 0.5), Evolution("adam", 0.05, rank=1), SeparableCma(40)],
+    ids=["adam", "sgd", "low rank", "sep-cma-es"],
 )
-def test_the_mean_climbs_a_hill(evolution: Evolution) -> None:
-    first, last = climbed(evolution)
+def test_the_mean_climbs_a_hill(rule: Rule) -> None:
+    first, last = climbed(rule)
     assert last < 0.25 * first
 
 
@@ -188,7 +188,16 @@ def test_weight_decay_pulls_the_mean_to_zero() -> None:
     ("settings", "message"),
     [
         (["depth=1"], "expected depth=0 for strategy=openai-es, whose generations each need the last, got depth=1"),
-        (["population=20002"], "expected a population of at most 20,001 for strategy=openai-es, got 20,002"),
+        (["population=20002"], "expected a population of 3 to 20,001 for strategy=openai-es, got 20,002"),
+        (["strategy=sep-cma-es", "depth=2"], "expected depth=0 for strategy=sep-cma-es"),
+        (
+            ["strategy=sep-cma-es", "population=2"],
+            "expected a population of 3 to 20,001 for strategy=sep-cma-es, got 2",
+        ),
+        (
+            ["strategy=sep-cma-es", "operators=mine.py:f:0.5"],
+            "expected a strategy that varies parents for the operator",
+        ),
         (["operators=mine.py:f:0.5"], "expected a strategy that varies parents for the operator"),
         (["rank=65"], "expected rank to be a whole number from 0 to 64"),
         (["optimizer=lion"], "expected optimizer to be one of adam, sgd, got 'lion'"),
@@ -215,7 +224,12 @@ SMALL = (
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
-    [("candidates=0",), ("candidates=3",), ("candidates=2", "rank=1", "optimizer=sgd", "decay=0.1")],
+    [
+        ("candidates=0",),
+        ("candidates=3",),
+        ("strategy=sep-cma-es", "candidates=2"),
+        ("candidates=2", "rank=1", "optimizer=sgd", "decay=0.1"),
+    ],
     ids=str,
 )
 def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(tmp_path: Path, settings: tuple[str, ...]) -> None:

@@ -1,15 +1,15 @@
-"""OpenAI-ES (Salimans et al. 2017, arXiv 1703.03864): a mean moves along an estimate of the gradient of the return.
+"""Evolution strategies: OpenAI-ES (Salimans et al. 2017, arXiv 1703.03864) and sep-CMA-ES (Ros and Hansen 2008).
 
-The first birth of a generation is the mean itself. The others are its members: the mean with noise, in pairs with
-negated noise. The ranks of their returns, and no returns, decide how the mean moves, so that no scale has to be set.
-Of each generation a genome keeps the seed of the noise and differences of ranks, from which
+Both move the mean of a normal distribution to better parameters. The first birth of a generation is the mean itself,
+the others are its members: the mean with noise. The ranks of their returns, and no returns, decide how the mean moves,
+so that no scale has to be set. Of each generation a genome keeps the seed of the noise and the ranks, from which
 `germline.programs.policy.trajectory` computes the mean where the genome is scored: the search itself sees no weights.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from germline.programs.policy.evolution import Evolution, Generation, Member, pair_gains
+from germline.programs.policy.evolution import Generation, Member, Rule
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.noise import SEEDS
 from germline.programs.policy.space import PolicySpace
@@ -22,44 +22,45 @@ MEAN, MEMBER = "mean", "perturb"
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIESState:
+class EvolutionState:
     """The state after a generation.
 
     Attributes:
         returns: the state of the Deep GA, which chooses the winner.
         mean: the mean of the last generation; None before the first.
         best: its member with the highest return; None if no member has an ok outcome, and then the mean stays.
-        gains: of the last generation, see `pair_gains`.
+        ranks: of the last generation, see `Generation`.
     """
 
     returns: TruncationState
     mean: Individual | None = None
     best: Individual | None = None
-    gains: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = ()
 
 
-class OpenAIES(Strategy[OpenAIESState]):
-    """OpenAI-ES, with the elite reviews of the Deep GA, to which the mean is the first candidate of a generation.
+class EvolutionStrategy(Strategy[EvolutionState]):
+    """An evolution strategy with the elite reviews of the Deep GA, to which the mean is the first candidate of a
+    generation.
 
     A mean has two parents: the best member of the last generation, and the last mean.
 
     Args:
         returns: the Deep GA, which chooses the winner; its population and σ are those of the generations, and it has no
             parents of its own.
-        evolution: how generations move the mean.
+        rule: how generations move the mean.
     """
 
-    state_classes = (OpenAIESState, TruncationState)
+    state_classes = (EvolutionState, TruncationState)
 
-    def __init__(self, returns: Truncation, evolution: Evolution) -> None:
+    def __init__(self, returns: Truncation, rule: Rule) -> None:
         self.returns = returns
         self.space: PolicySpace = returns.space
-        self.evolution = evolution
+        self.rule = rule
 
-    def init(self) -> OpenAIESState:
-        return OpenAIESState(self.returns.init())
+    def init(self) -> EvolutionState:
+        return EvolutionState(self.returns.init())
 
-    def breed(self, state: OpenAIESState, birth: int, rng_for: RngFor) -> Proposal:
+    def breed(self, state: EvolutionState, birth: int, rng_for: RngFor) -> Proposal:
         index = birth % self.returns.population
         first = birth - index
         mean = self._mean(state, first, rng_for)
@@ -73,34 +74,34 @@ class OpenAIES(Strategy[OpenAIESState]):
         best = () if state.best is None else (state.best.birth,)
         return Proposal(mean, (*best, state.mean.birth), MEAN)
 
-    def advance(self, state: OpenAIESState, block: Block) -> OpenAIESState:
+    def advance(self, state: EvolutionState, block: Block) -> EvolutionState:
         if block.reviews:
             return replace(state, returns=self.returns.advance(state.returns, block))
         mean, *members = block.births
         ranked = ranking(members)
         candidates = (mean.individual, *ranked) if mean.fitness is not None else ranked
         returns = self.returns.after_generation(state.returns, candidates, block.births)
-        gains = pair_gains([member.fitness for member in members])
-        return OpenAIESState(returns, mean.individual, ranked[0] if ranked else None, gains)
+        ranks = self.rule.ranks([member.fitness for member in members])
+        return EvolutionState(returns, mean.individual, ranked[0] if ranked else None, ranks)
 
-    def reviews(self, state: OpenAIESState) -> Sequence[Review]:
+    def reviews(self, state: EvolutionState) -> Sequence[Review]:
         return self.returns.reviews(state.returns)
 
-    def closing(self, state: OpenAIESState) -> Sequence[Review]:
+    def closing(self, state: EvolutionState) -> Sequence[Review]:
         return self.returns.closing(state.returns)
 
-    def winner(self, state: OpenAIESState) -> Individual | None:
+    def winner(self, state: EvolutionState) -> Individual | None:
         return self.returns.winner(state.returns)
 
-    def _mean(self, state: OpenAIESState, first: int, rng_for: RngFor) -> Policy:
+    def _mean(self, state: EvolutionState, first: int, rng_for: RngFor) -> Policy:
         """The mean of the generation whose first birth is `first`."""
         if state.mean is None:
-            return replace(self.space.draw(rng_for(first)).genome, evolution=self.evolution)
+            return replace(self.space.draw(rng_for(first)).genome, evolution=self.rule)
         mean = self.space.read(state.mean.genome)
         if state.best is None:
             return mean
         last = state.mean.birth
-        return mean.after(Generation(self._seed(last, rng_for), self._sigma(last), state.gains))
+        return mean.after(Generation(self._seed(last, rng_for), self._sigma(last), state.ranks))
 
     def _seed(self, first: int, rng_for: RngFor) -> int:
         """The seed of a generation's noise: the second draw of its first birth, which may draw initial weights."""

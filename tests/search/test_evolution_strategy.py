@@ -1,4 +1,4 @@
-"""Evolution strategies: a mean and its members in each generation, and runs that are the same however they were scored."""
+"""Evolution strategies: means and their members, and runs that are the same however they are scored."""
 
 import sqlite3
 from collections.abc import Sequence

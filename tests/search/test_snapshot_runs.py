@@ -25,7 +25,7 @@ RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
         POLES,
         ["strategy=openai-es", "population=9", "candidates=3", "review_episodes=2", "test_episodes=2", "steps=30"],
     ),
-    "sep-cma-es": (POLES, ["strategy=sep-cma-es", "population=9", "candidates=0", "test_episodes=2", "steps=30"]),
+    "sep-cma-es": (POLES, ["strategy=sep-cma-es", "population=8", "candidates=2", "review_episodes=2", "steps=30"]),
     "random": (POLES, ["strategy=random", "population=8", "candidates=3", "review_episodes=2", "steps=30"]),
 }
 

@@ -166,8 +166,8 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "0008": {
         "table genome": "c826c33e56ac2fa9d2a2a34ad690c24c",
-        "view v_best": "f9cbc9abe2f2b4e8606b51481f6a7554",
-        "view v_genomes": "5b34e37eb41e41400103540937bb78cc",
+        "view v_best": "b462ae5999b9186460aa2ba086c0978e",
+        "view v_genomes": "c088363c4f8b5744d9a93acd6ef2a70e",
     },
 }
 """By revision, the objects that its migration creates or replaces."""

@@ -13,7 +13,7 @@ _TEXT: Final = """
         SELECT 0, x.base, x.head, x.tail, x.text FROM genome x WHERE x.digest = {digest}
         UNION ALL
         SELECT p.step + 1, x.base, x.head, x.tail, x.text
-        FROM part p JOIN genome x ON x.digest = p.base WHERE p.step < 32
+        FROM part p JOIN genome x ON x.digest = p.base WHERE p.step < 80
     ), whole (step, text) AS (
         SELECT p.step, p.text FROM part p WHERE p.base IS NULL
         UNION ALL

@@ -1,11 +1,14 @@
 """A text as the difference to another text, and the ancestor that a genome is stored as a difference to.
 
-A difference keeps the beginning and the end of the other text, the *base*. Bases are chosen as in a Fenwick tree
-(P. Fenwick, "A new data structure for cumulative frequency tables", 1994): a genome has a *depth*, the number of
-generations since an ancestor that is stored whole, and the base of a genome at depth d is its ancestor at depth d
-without the lowest bit that is set in d. So a text at depth d is made of its own row and as many as d has such bits,
-log2(d) + 2 at most, and the base of a child is always among the rows of which its parent is made. A chain of parents
-would be as long as the lineage; of differences to the ancestor that is stored whole, each would be as long as the text.
+A difference keeps the beginning and the end of the other text, the *base*. A genome has a *depth*, the number of
+generations since an ancestor that is stored whole, and the base of a genome at depth d is its ancestor at the depth
+whose octal digits are those of d with the last that is not 0 lowered by 1: 1749 (octal 3325) is a difference to 1748
+(3324), and so on down to 1744 (3320), which is one to 1736 (3310). So a text is made of as many rows as these digits
+sum up to, and the difference itself tells a generation at seven depths of eight, and eight at most of the others. The
+base of a child is always among the rows of which its parent is made. A chain of parents would be as long as the
+lineage; of differences to the ancestor that is stored whole, each would be as long as the text. The idea is that of a
+Fenwick tree, whose digits are binary (P. Fenwick, "A new data structure for cumulative frequency tables", 1994): it
+would read fewer rows and store more.
 """
 
 from dataclasses import dataclass
@@ -17,6 +20,8 @@ of a few bytes can stand for no longer text, whatever a file holds."""
 
 DEEPEST: Final = 2**31 - 1
 """The greatest depth: that of a column of 32 bits."""
+
+_DIGIT: Final = 8
 
 _COST: Final = 40
 """What a row takes more as a difference, in characters: the digest of the base, two lengths and the depth."""
@@ -39,7 +44,10 @@ class Difference:
 
 def base_depth(depth: int) -> int:
     """The depth of the base of a genome at a depth of 1 or more; 0 is that of a genome that is stored whole."""
-    return depth & (depth - 1)
+    step = 1
+    while depth % (step * _DIGIT) == 0:
+        step *= _DIGIT
+    return depth - step
 
 
 def difference(base: str, text: str) -> Difference:

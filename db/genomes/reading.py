@@ -7,17 +7,17 @@ and what is made of all rows together has a bound.
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, Select, bindparam, literal, select
 
 from germline.db.errors import GenomesTooLong
 from germline.db.genomes.difference import DEEPEST, Difference, applied, base_depth
 from germline.db.genomes.recent import RecentTexts
 from germline.db.schema import genome
 
-MOST_ROWS: Final = DEEPEST.bit_length() + 1
-"""Rows that a text is made of, at most: the depth of each but the first has a bit less than that of the row before."""
+MOST_ROWS: Final = 80
+"""Rows that a text is made of, at most: one more than the octal digits of a depth can sum up to."""
 
 MOST_BYTES: Final = 2 * 10**9
 """Bytes of memory that the texts which are made of differences may take together, if all are kept."""
@@ -65,7 +65,19 @@ class StoredGenome(NamedTuple):
         return Difference(self.head, self.tail, self.text)
 
 
-_COLUMNS: Final = [genome.c[name] for name in StoredGenome._fields]
+def _with_bases() -> Select[Any]:
+    """The rows of the digests ``digests`` and of their bases, at most `MOST_ROWS` for each digest."""
+    asked = select(genome.c.digest, literal(1).label("row")).where(
+        genome.c.digest.in_(bindparam("digests", expanding=True))
+    )
+    chain = asked.cte("chain", recursive=True)
+    bases = select(genome.c.base, chain.c.row + 1).join(chain, genome.c.digest == chain.c.digest)
+    chain = chain.union(bases.where(genome.c.base.is_not(None), chain.c.row < MOST_ROWS))
+    columns = [genome.c[name] for name in StoredGenome._fields]
+    return select(*columns).where(genome.c.digest.in_(select(chain.c.digest)))
+
+
+_WITH_BASES: Final = _with_bases()  # once, since that takes longer than to execute it for the births of a block
 
 
 class GenomeTexts:
@@ -152,11 +164,5 @@ class GenomeTexts:
 
 def _rows_with_bases(connection: Connection, digests: list[str]) -> Iterator[StoredGenome]:
     for start in range(0, len(digests), _CHUNK):
-        asked = select(genome.c.digest, literal(1).label("row")).where(
-            genome.c.digest.in_(digests[start : start + _CHUNK])
-        )
-        chain = asked.cte("chain", recursive=True)
-        bases = select(genome.c.base, chain.c.row + 1).join(chain, genome.c.digest == chain.c.digest)
-        chain = chain.union(bases.where(genome.c.base.is_not(None), chain.c.row < MOST_ROWS))
-        for row in connection.execute(select(*_COLUMNS).where(genome.c.digest.in_(select(chain.c.digest)))).all():
-            yield StoredGenome(*row)
+        for row in connection.execute(_WITH_BASES, {"digests": digests[start : start + _CHUNK]}).all():
+            yield StoredGenome._make(row)

@@ -5,17 +5,15 @@ records what a whole search does.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, text
 
 from germline.db.errors import unreadable_row
 from germline.db.genomes.difference import DEEPEST, base_depth, worthwhile
 from germline.db.genomes.reading import GenomeTexts, StoredGenome
 from germline.db.genomes.recent import RecentTexts
 from germline.db.schema import genome
-
-_CHUNK: Final = 500
 
 
 class NewGenome(NamedTuple):
@@ -42,15 +40,12 @@ def add_genomes(connection: Connection, kind: str, genomes: Sequence[NewGenome],
     if connection.dialect.name == "postgresql":
         # Two searches that store the same text at the same time would each reckon with a row of their own.
         connection.execute(text("LOCK TABLE genome IN SHARE ROW EXCLUSIVE MODE"))
-    stored = _stored(connection, [each.digest for each in genomes])
-    new: dict[str, NewGenome] = {}
-    for each in genomes:
-        if each.digest not in stored:
-            new.setdefault(each.digest, each)
     texts = GenomeTexts(kept=False, recent=recent)
-    texts.load(connection, [each.parent for each in new.values() if each.parent is not None])
+    texts.load(connection, [key for each in genomes for key in (each.digest, each.parent) if key is not None])
     rows = []
-    for each in new.values():
+    for each in genomes:
+        if texts.row(each.digest) is not None:
+            continue
         try:
             row = _row(each, kind, texts)
         except ValueError as error:
@@ -59,15 +54,6 @@ def add_genomes(connection: Connection, kind: str, genomes: Sequence[NewGenome],
         rows.append({**row._asdict(), "fingerprint": each.fingerprint})
     if rows:
         connection.execute(insert(genome), rows)
-
-
-def _stored(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Those of some digests that have a row."""
-    stored: set[str] = set()
-    for start in range(0, len(digests), _CHUNK):
-        query = select(genome.c.digest).where(genome.c.digest.in_(digests[start : start + _CHUNK]))
-        stored.update(connection.scalars(query))
-    return stored
 
 
 def _row(each: NewGenome, kind: str, texts: GenomeTexts) -> StoredGenome:

@@ -1,9 +1,9 @@
 """What the driver of a run records while it searches: births, their evaluations, winners and snapshots."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from germline.db import to_rows
 from germline.db.conflicts import insert_into
@@ -14,6 +14,11 @@ from germline.db.store.base import CHUNK, BaseStore
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of a table: a value for each column, by its name."""
+
+
+_DIGESTS: Final = select(individual.c.birth, individual.c.genome).where(
+    individual.c.run_id == bindparam("run"), individual.c.birth.in_(bindparam("births", expanding=True))
+)
 
 
 class RecordingStore(BaseStore):
@@ -102,14 +107,11 @@ def _new_genomes(connection: Connection, run_id: int, records: Sequence[tuple[In
 
 def _digests_of(connection: Connection, run_id: int, births: Sequence[int]) -> dict[int, str]:
     """The digests of the genomes of some births of a run; a birth that is not recorded is left out."""
-    query = select(individual.c.birth, individual.c.genome)
-    return {
-        birth: digest
-        for start in range(0, len(births), CHUNK)
-        for birth, digest in connection.execute(
-            query.where(individual.c.run_id == run_id, individual.c.birth.in_(births[start : start + CHUNK]))
-        )
-    }
+    found: dict[int, str] = {}
+    for start in range(0, len(births), CHUNK):
+        values = {"run": run_id, "births": births[start : start + CHUNK]}
+        found.update((row.birth, row.genome) for row in connection.execute(_DIGESTS, values))
+    return found
 
 
 def _add_winners(connection: Connection, rows: Rows) -> None:

@@ -2,7 +2,10 @@
 
 import ast
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +18,7 @@ from sqlalchemy import Connection
 
 from germline.db import migrate
 from germline.db.engine import Database
+from germline.db.errors import SchemaOutdated
 from germline.db.location import locate
 from germline.db.lock_retry import LockRetry
 from germline.db.opening import upgrade
@@ -164,3 +168,78 @@ def test_a_run_in_a_database_of_each_released_schema_can_be_resumed_after_an_upg
         store.add_individuals(run.id, "optimizer", [born(10, 9)])
         assert store.best("mid-run").individual.birth == 6
         assert store.check() == []
+
+
+KILLED = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from germline.db.opening import upgrade
+left = int(sys.argv[2])
+def count(*arguments):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+event.listen(Engine, "before_cursor_execute", count)
+event.listen(Engine, "commit", count)
+upgrade(sys.argv[1])
+"""
+
+
+def contents(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+@pytest.mark.slow
+def test_an_upgrade_that_is_killed_in_its_middle_leaves_the_old_database_whole(tmp_path: Path) -> None:
+    source = Path(__file__).parent / "data" / "schema-0007.db"
+    path, statements = tmp_path / "runs.db", 0
+    while True:
+        statements += 3
+        for each in tmp_path.iterdir():
+            each.unlink()
+        shutil.copy(source, path)
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(statements)], check=False)
+        if killed.returncode == 0:
+            break
+        assert killed.returncode == -signal.SIGKILL
+        assert contents(path) == contents(source)
+        with pytest.raises(SchemaOutdated, match="run `germline db upgrade"):
+            Store(str(path))
+        assert upgrade(str(path)) == ("0007", REVISIONS[-1])
+        with Store(str(path), create=False) as store:
+            assert store.check() == []
+    assert statements > 8  # of the migration and its commit
+    with Store(str(path), create=False) as store:
+        assert store.check() == []
+
+
+LIMITED = """
+import resource, signal, sys
+from germline.db.errors import DatabaseError
+from germline.db.opening import upgrade
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    upgrade(sys.argv[1])
+except DatabaseError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0.0, 0.1, 0.9, 1.0])
+def test_an_upgrade_without_room_leaves_the_old_database_whole(tmp_path: Path, room: float) -> None:
+    path = Path(shutil.copy(Path(__file__).parent / "data" / "schema-0007.db", tmp_path / "runs.db"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA page_size = 512")
+        connection.execute("VACUUM")  # no page is free, and the views need more than a page
+    before = contents(path)
+    limit = str(int(room * path.stat().st_size))
+    done = subprocess.run([sys.executable, "-c", LIMITED, path, limit], check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith(f"DiskFull: no room to write {path}"), done.stderr
+    assert contents(path) == before
+    backups = [each for each in tmp_path.iterdir() if each != path]  # a whole one, or none
+    assert [contents(each) for each in backups] == ([before] if room == 1.0 else [])
+    assert upgrade(str(path)) == ("0007", REVISIONS[-1])

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from germline.db.genomes.difference import LONGEST, Difference, applied, base_depth, difference, worthwhile
+from germline.db.genomes.difference import DEEPEST, LONGEST, Difference, applied, base_depth, difference, worthwhile
+from germline.db.genomes.reading import MOST_ROWS
 
 
 def test_a_difference_makes_the_text_of_its_base() -> None:
@@ -38,7 +39,15 @@ def test_the_base_of_a_child_is_one_of_the_few_rows_of_which_its_parent_is_made(
         while parent_rows[-1]:
             parent_rows.append(base_depth(parent_rows[-1]))
         assert base_depth(depth) in parent_rows
-        assert len(parent_rows) <= depth.bit_length() + 1
+        assert len(parent_rows) <= sum(int(digit) for digit in f"{depth - 1:o}") + 1
+
+
+def test_the_deepest_text_is_made_of_the_rows_that_are_read() -> None:
+    depths = [DEEPEST]
+    while depths[-1]:
+        depths.append(base_depth(depths[-1]))
+    assert len(depths) < MOST_ROWS
+    assert [base_depth(depth) for depth in (0o3325, 0o3320, 0o3300, 0o1000)] == [0o3324, 0o3310, 0o3200, 0]
 
 
 def test_a_text_that_is_mostly_new_is_no_difference() -> None:

@@ -7,11 +7,12 @@ independent noise. Noise is whole numbers times a unit, so that sums over a gene
 
 from collections.abc import Iterator
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.programs.compiling import compiled
 from germline.programs.policy.evolution import Evolution, Generation, Member
 from germline.programs.policy.network import Network, ParameterTensor
 from germline.programs.policy.noise import STEP, Floats, Integers
@@ -32,9 +33,8 @@ def add_member(parameters: Floats, network: Network, evolution: Evolution, membe
         return
     factors = _factors(network, evolution.rank, member.seed, pair)
     for part in _parts(network, evolution.rank):
-        # One rounding to single precision of an exact product in double precision.
-        noise = part.noise(factors) * (sigma * part.unit)
-        parameters[part.tensor.span] = (parameters[part.tensor.span] + noise).astype(np.float32)
+        left, right = part.matrices(factors)
+        _add_product(parameters[part.tensor.span], left, right, sigma * part.unit)
 
 
 def gain_weighted_noise(network: Network, evolution: Evolution, generation: Generation) -> NDArray[np.float64]:
@@ -73,9 +73,13 @@ class _Part(NamedTuple):
     def size(self) -> int:
         return self.rank * (self.inputs + self.tensor.shape[-1]) if self.rank else self.tensor.size
 
-    def noise(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Whole numbers `[size of the tensor]`, from the random numbers of a pair."""
-        return self.weighted(factors[None], np.ones(1, np.int64))
+    def matrices(self, factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A as `[r, inputs]` and B as `[r, units]` from the random numbers of a pair; of a bias 1 and its noise."""
+        own = factors[self.begin : self.begin + self.size]
+        if not self.rank:
+            return np.ones((1, 1)), own[None]
+        cut = self.rank * self.inputs
+        return own[:cut].reshape(self.rank, -1), own[cut:].reshape(self.rank, -1)
 
     def weighted(self, factors: NDArray[np.float64], gains: Integers) -> NDArray[np.float64]:
         """The sum over pairs of the gain, `[pairs]`, times the noise, from random numbers `[pairs, numbers]`."""
@@ -105,3 +109,23 @@ def _factors(network: Network, rank: int, seed: int, pair: int) -> NDArray[np.fl
     numbers = np.zeros(last.begin + last.size, np.float32)
     add_member_noise(numbers, seed, pair, float(STEP))
     return numbers.astype(np.float64)
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def _add_product(parameters: Any, left: Any, right: Any, scale: float) -> None:
+    """Adds `scale` times Aᵀ B to the weights of a matrix, float32 `[inputs * units]`, in place.
+
+    A and B are float64 `[r, inputs]` and `[r, units]` of whole numbers, so that their product is exact; the sum is in
+    double precision and rounded once.
+    """
+    units = right.shape[1]
+    products = np.empty(units)
+    for i in range(left.shape[1]):
+        row = parameters[i * units : (i + 1) * units]
+        products[:] = 0.0
+        for k in range(left.shape[0]):
+            factor = left[k, i]
+            for j in range(units):
+                products[j] += factor * right[k, j]
+        for j in range(units):
+            row[j] = row[j] + scale * products[j]

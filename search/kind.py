@@ -127,7 +127,7 @@ class Kind(ABC, Generic[S, G]):
         asked = {short_name(name): share for name, share in shares(settings.operators, self.own_operators).items()}
         if not asked:
             return strategy
-        if settings.strategy in ("random", "constants"):
+        if settings.strategy in ("random", "constants", "openai-es", "sep-cma-es"):
             raise BadSetting(
                 f"expected a strategy that varies parents for the operator {next(iter(asked))}, got "
                 f"{settings.strategy}; leave the operator out"

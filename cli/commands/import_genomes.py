@@ -32,7 +32,8 @@ def command(
 
     The genomes are kept in the run's config and become its first births, after the start program if there is one, with
     the operator import. `germline resume` scores them and goes on: the search selects among them as among its own.
-    All genomes must be of one kind. Strategies that plan each birth (constants, local, pareto-local) take none.
+    All genomes must be of one kind. Strategies that plan each birth (constants, local, pareto-local, openai-es,
+    sep-cma-es) take none.
 
     \b
     Example:

@@ -21,7 +21,8 @@ from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import no_latency, no_notation
 from germline.cli.printing import command_line
 from germline.db.records import EvaluationRecord
-from germline.programs.policy.genome import read
+from germline.programs.policy.evolution import Generation, Member, Rule, SeparableCma, Step
+from germline.programs.policy.genome import Policy, read
 from germline.programs.policy.network import Box, Network
 from germline.search.analysis.policy_scores import confidence_half_width, decisive_score, last_per_rung, source
 
@@ -44,7 +45,7 @@ class PolicyPresenter:
     has_size_options = False
 
     def lines(self, text: str) -> tuple[Line, ...]:
-        """The network, the seed of its initial weights, and a line for each mutation.
+        """The network, the seed of its initial weights, its evolution strategy if it has one, and a line for each step.
 
         Raises:
             InvalidPolicy: the text is not a policy.
@@ -59,13 +60,13 @@ class PolicyPresenter:
         return [*lines[:FEW], Line(f"… {hidden:,} more", False, ("",), ()), *lines[-FEW:]]
 
     def one_line(self, text: str) -> str:
-        """The network and the number of mutations.
+        """The network and the number of mutations, or of generations.
 
         Raises:
             InvalidPolicy: the text is not a policy.
         """
         policy = read(text)
-        return f"{network_text(policy.network)}, {counted(len(policy.mutations), 'mutation')}"
+        return f"{network_text(policy.network)}, {_steps_text(policy)}"
 
     def first_line(self, text: str) -> Text:
         network, weights, *_ = self.lines(text)
@@ -77,8 +78,10 @@ class PolicyPresenter:
     def summary(self, facts: Facts) -> str:
         """Numbers of parameters and mutations, and the sizes of genome and parameters with their ratio."""
         ratio = facts["compression"]
+        generations = f"{counted(facts['generations'], 'generation')}, " if facts["generations"] else ""
         return (
-            f"{counted(facts['parameters'], 'parameter')}, {counted(facts['mutations'], 'mutation')}; a genome of "
+            f"{counted(facts['parameters'], 'parameter')}, {generations}"
+            f"{counted(facts['mutations'], 'mutation')}; a genome of "
             f"{facts['genome_bytes']:,} bytes for {size(facts['float32_bytes'])} of float32, "
             f"{ratio:,.{0 if ratio >= 100 else 1}f}:1"
         )
@@ -144,6 +147,14 @@ def _action_text(actions: int | Sequence[Sequence[float]]) -> str:
     return counted(actions, "action") if isinstance(actions, int) else f"{counted(len(actions[0]), 'number')} to set"
 
 
+def _steps_text(policy: Policy) -> str:
+    """`12 mutations`; of an evolution strategy `mean after 12 generations` or `member after 12 generations`."""
+    if policy.evolution is None:
+        return counted(len(policy.mutations), "mutation")
+    member = bool(policy.mutations) and isinstance(policy.mutations[-1], Member)
+    return f"{'member' if member else 'mean'} after {counted(policy.generations, 'generation')}"
+
+
 @lru_cache(maxsize=64)
 def _lines(text: str) -> tuple[Line, ...]:
     policy = read(text)
@@ -151,10 +162,34 @@ def _lines(text: str) -> tuple[Line, ...]:
         _network_line(policy.network),
         Line(f"weights of seed {policy.seed}", True, ("weights",), (str(policy.seed),)),
     ]
-    for number, (seed, sigma) in enumerate(policy.mutations, 1):
-        mutation = f"noise of seed {seed:<10} σ {sigma:g}"
-        lines.append(Line(mutation, True, ("noise", str(seed), f"{sigma!r}"), (), number))
+    if policy.evolution is not None:
+        text = json.dumps(policy.evolution.data(), sort_keys=True)
+        lines.append(Line(evolution_text(policy.evolution), True, ("evolution",), (text,)))
+    lines += [_step_line(number, step) for number, step in enumerate(policy.mutations, 1)]
     return tuple(lines)
+
+
+def _step_line(number: int, step: tuple[int, float] | Step) -> Line:
+    """The line of a step, whose hash stands for what the line leaves out."""
+    seed, sigma, *last = step
+    key = ("noise", str(seed), f"{sigma!r}", *map(str, last))
+    noise = f"noise of seed {seed:<10} σ {sigma:g}"
+    if isinstance(step, Member):
+        noise = f"member {step.number} of {noise}"
+    elif isinstance(step, Generation):
+        noise = f"moved by {noise}  by {len(step.ranks)} ranks #{_hash(step.ranks)}"
+    return Line(noise, True, key, (), number)
+
+
+def evolution_text(rule: Rule) -> str:
+    """An evolution strategy as text: `openai-es, adam, rate 0.01, weight decay 0.005, noise of rank 1`, or
+    `sep-cma-es, 99 members`."""
+    name = rule.name.partition("/")[0]
+    if isinstance(rule, SeparableCma):
+        return f"{name}, {rule.members} members"
+    text = f"{name}, {rule.optimizer}, rate {rule.rate:g}"
+    text += f", weight decay {rule.decay:g}" if rule.decay else ""
+    return text + (f", noise of rank {rule.rank}" if rule.rank else "")
 
 
 def _network_line(network: Network) -> Line:

@@ -112,7 +112,8 @@ def export_torch(
     facts = [
         *origin.lines(),
         *([f"Return: {inert(mean_return)}"] if mean_return else []),
-        f"Mutations: {len(policy.mutations)}",
+        *([f"Generations: {policy.generations}"] if policy.generations else []),
+        f"Mutations: {len(policy.mutations) - policy.generations}",
         f"Parameters: {network.parameter_count:,}",
     ]
     imports_functional = network.form == "conv"

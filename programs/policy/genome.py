@@ -1,26 +1,45 @@
-"""The genome of a policy: a network, the seed of its initial parameters, and the seed and σ of each mutation.
+"""The genome of a policy: a network, the seed of its initial parameters, and the steps that changed them since.
 
-A genome is one line of JSON:
+A step is a mutation, with its seed and σ; or of an evolution strategy, which is then named too, the move of the mean by
+a generation, or the noise of a member (`evolution.py`). A genome is one line of JSON:
 
     {"network": {"form": "mlp", "observation": [4], "hidden": [32, 32], "activation": "tanh", "actions": 2},
      "layout": "5e2d0c1a", "noise": "philox-normal16/1", "seed": 7, "mutations": [[1234, 0.02], [98, 0.02]]}
+
+    {"network": {…}, "layout": "5e2d0c1a", "noise": "philox-normal16/1", "evolution": {"optimizer": "adam", …},
+     "seed": 7, "mutations": [[1234, 0.02, [5,-3,0]], [98, 0.02, 4]]}
 """
 
 import json
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from germline.programs.policy import noise
+from germline.programs.policy.evolution import (
+    MOST_PAIRS,
+    Generation,
+    InvalidEvolution,
+    Member,
+    Mutation,
+    Rule,
+    Step,
+    read_evolution,
+)
 from germline.programs.policy.network import InvalidNetwork, Network, read_network
+from germline.programs.policy.recent import Recent
 
 FINGERPRINT_VERSION = 1
 
 MAX_CHARACTERS = 10**7
 MAX_MUTATIONS = 10**5
 MAX_SIGMA = 1e6
+
+
+_REMEMBERED = 256, 32_000_000
+"""A search reads genomes that it has just written, and writes and reads children of the same parents. So the last
+genomes are remembered, as many as have so many characters together."""
 
 
 class InvalidPolicy(ValueError):
@@ -34,30 +53,66 @@ class Policy:
     Args:
         network: its network.
         seed: seed of the initial parameters, from 0 to 2^32 - 1.
-        mutations: seed and standard deviation σ of the noise that each mutation added, oldest first.
+        mutations: the steps that changed the parameters, oldest first. A plain pair of seed and σ is a mutation.
+        evolution: the strategy that the steps of generations and members belong to; None if there are none.
     """
 
     network: Network
     seed: int
-    mutations: tuple[tuple[int, float], ...] = ()
+    mutations: tuple[tuple[int, float] | Step, ...] = ()
+    evolution: Rule | None = None
+
+    def __hash__(self) -> int:
+        """A hash of the number of steps and the last of them: one of all would take as long as the lineage."""
+        return hash((self.seed, len(self.mutations), self.mutations[-1:]))
 
     @property
     def parent(self) -> "Policy | None":
-        """The policy without its last mutation; None if it has no mutations."""
+        """The policy without its last step; None if it has no steps."""
         return replace(self, mutations=self.mutations[:-1]) if self.mutations else None
+
+    @property
+    def generations(self) -> int:
+        """The number of generations of an evolution strategy that moved the parameters."""
+        return sum(isinstance(step, Generation) for step in self.mutations)
 
     def child(self, seed: int, sigma: float) -> "Policy":
         """The policy with one more mutation."""
-        return replace(self, mutations=(*self.mutations, (seed, float(sigma))))
+        return self.after(Mutation(seed, float(sigma)))
+
+    def after(self, step: Step) -> "Policy":
+        """The policy with one more step."""
+        return replace(self, mutations=(*self.mutations, step))
 
 
-@lru_cache(maxsize=256)
+_text_by_policy: Recent[Policy, str] = Recent(*_REMEMBERED)
+_policy_by_text: Recent[str, Policy] = Recent(*_REMEMBERED)
+
+
 def write(policy: Policy) -> str:
     """The policy as one line of JSON; `read(write(policy)) == policy`."""
-    mutations = json.dumps(policy.mutations)
-    text = f'{{{_network_fields(policy.network)}, "seed": {policy.seed}, "mutations": {mutations}}}'
-    _remember(text, policy)
+    text = _text_by_policy.get(policy)
+    if text is None:
+        text = _written(policy)
+        _text_by_policy.add(policy, text, len(text))
+        _policy_by_text.add(text, policy, len(text))
     return text
+
+
+def _written(policy: Policy) -> str:
+    parent = policy.parent
+    before = _text_by_policy.get(parent) if parent is not None and parent.mutations else None
+    if before is not None:
+        return f"{before[:-2]}, {_step_text(policy.mutations[-1])}]}}"
+    evolution = "" if policy.evolution is None else f' "evolution": {json.dumps(policy.evolution.data())},'
+    steps = ", ".join(map(_step_text, policy.mutations))
+    return f'{{{_network_fields(policy.network)},{evolution} "seed": {policy.seed}, "mutations": [{steps}]}}'
+
+
+def _step_text(step: tuple[int, float] | Step) -> str:
+    seed, sigma, *rest = step
+    last = "".join(f", {json.dumps(value, separators=(',', ':'))}" for value in rest)
+    return f"[{seed}, {float(sigma)!r}{last}]"
 
 
 @lru_cache(maxsize=256)
@@ -83,23 +138,40 @@ def read(text: str) -> Policy:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidPolicy(f"expected at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
-    known = _policy_by_text.get(text)
-    return _remember(text, _parse(text)) if known is None else known
-
-
-_MAX_REMEMBERED, _MAX_REMEMBERED_CHARACTERS = 256, 20_000
-"""A search reads genomes that it has just written, and reads parents again and again. So the last genomes are
-remembered, unless their text is long."""
-
-_policy_by_text: OrderedDict[str, Policy] = OrderedDict()
-
-
-def _remember(text: str, policy: Policy) -> Policy:
-    if len(text) <= _MAX_REMEMBERED_CHARACTERS:
-        _policy_by_text[text] = policy
-        if len(_policy_by_text) > _MAX_REMEMBERED:
-            _policy_by_text.popitem(last=False)
+    policy = _known(text, 2)
+    if policy is None:
+        policy = _parse(text)
+        _policy_by_text.add(text, policy, len(text))
+        parent_text, last = _split(text)
+        if policy.mutations and last == _step_text(policy.mutations[-1]):
+            parent = replace(policy, mutations=policy.mutations[:-1])
+            _policy_by_text.add(parent_text, parent, len(parent_text))
     return policy
+
+
+def _known(text: str, back: int) -> Policy | None:
+    """The policy of a text that is remembered, or that has a few steps more than a text that is: at most `back`. None
+    if there is no such text."""
+    policy = _policy_by_text.get(text)
+    if policy is not None or not back:
+        return policy
+    parent_text, last = _split(text)
+    parent = _known(parent_text, back - 1) if last else None
+    if parent is None or len(parent.mutations) >= MAX_MUTATIONS:
+        return None
+    try:
+        step = json.loads(last)
+    except (ValueError, RecursionError):
+        return None
+    policy = parent.after(_parse_step(len(parent.mutations), step, parent.evolution))
+    _policy_by_text.add(text, policy, len(text))
+    return policy
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The text without its last step, and that step; empty texts if it has less than two, or is written otherwise."""
+    cut = text.rfind("], [")  # within a step there is no list of lists
+    return (f"{text[: cut + 1]}]}}", text[cut + 3 : -2]) if cut > 0 and text.endswith("]}") else ("", "")
 
 
 def _parse(text: str) -> Policy:
@@ -108,7 +180,7 @@ def _parse(text: str) -> Policy:
     except (ValueError, RecursionError) as error:
         cause = (str(error).splitlines() or ["nested too deeply"])[0]
         raise InvalidPolicy(f"expected JSON ({cause:.80}); {_EXAMPLE}") from None
-    if not isinstance(data, dict) or sorted(data) != sorted(_KEYS):
+    if not isinstance(data, dict) or sorted(data.keys() - {"evolution"}) != sorted(_KEYS):
         got = ", ".join(map(str, sorted(data))) if isinstance(data, dict) else type(data).__name__
         raise InvalidPolicy(f"expected an object of {', '.join(_KEYS)}, got {got or 'nothing':.80}; {_EXAMPLE}")
     try:
@@ -127,8 +199,12 @@ def _parse(text: str) -> Policy:
     mutations = data["mutations"]
     if not isinstance(mutations, list) or len(mutations) > MAX_MUTATIONS:
         raise InvalidPolicy(f"mutations: expected a list of at most {MAX_MUTATIONS:,} pairs, got {mutations!r:.60}")
-    pairs = tuple(_parse_mutation(number, mutation) for number, mutation in enumerate(mutations))
-    return Policy(network, _parse_seed("seed", data["seed"]), pairs)
+    try:
+        evolution = read_evolution(data["evolution"]) if "evolution" in data else None
+    except InvalidEvolution as invalid:
+        raise InvalidPolicy(str(invalid)) from None
+    steps = tuple(_parse_step(number, step, evolution) for number, step in enumerate(mutations))
+    return Policy(network, _parse_seed("seed", data["seed"]), steps, evolution)
 
 
 @lru_cache(maxsize=256)
@@ -137,11 +213,25 @@ def _parse_network(text: str) -> Network:
     return read_network(json.loads(text))
 
 
-def _parse_mutation(number: int, value: Any) -> tuple[int, float]:
-    pair = isinstance(value, list) and len(value) == 2 and type(value[1]) in (int, float)
-    if not pair or not 0 < value[1] <= MAX_SIGMA:
-        raise InvalidPolicy(f"mutations[{number}]: expected a pair of seed and σ such as [2, 0.02], got {value!r:.60}")
-    return _parse_seed(f"mutations[{number}]", value[0]), float(value[1])
+def _parse_step(number: int, value: Any, evolution: Rule | None) -> Step:
+    name = f"mutations[{number}]"
+    length = len(value) if isinstance(value, list) else 0
+    if length not in (2, 3) or type(value[1]) not in (int, float) or not 0 < value[1] <= MAX_SIGMA:
+        raise InvalidPolicy(f"{name}: expected a pair of seed and σ such as [2, 0.02], got {value!r:.60}")
+    seed, sigma = _parse_seed(name, value[0]), float(value[1])
+    if length == 2:
+        return Mutation(seed, sigma)
+    if evolution is None:
+        raise InvalidPolicy(f"{name}: expected a pair, since the policy has no evolution strategy, got {value!r:.60}")
+    last = value[2]
+    if type(last) is int and 0 <= last < 2 * MOST_PAIRS:
+        return Member(seed, sigma, last)
+    whole = isinstance(last, list) and all(type(rank) is int for rank in last)
+    if whole and evolution.admits(tuple(last)):
+        return Generation(seed, sigma, tuple(last))
+    raise InvalidPolicy(
+        f"{name}: expected the number of a member, or the ranks of a generation of {evolution.name}, got {last!r:.60}"
+    )
 
 
 def _parse_seed(name: str, value: Any) -> int:

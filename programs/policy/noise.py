@@ -15,10 +15,11 @@ NAME = "philox-normal16/1"
 STEP = 4096
 """Noise values are multiples of 1 / STEP."""
 
-INITIAL, MUTATION = 0, 1
-"""Purposes of noise: initial parameters and mutations with the same seed get different noise."""
+INITIAL, MUTATION, MEMBER = 0, 1, 2
+"""Purposes of noise: initial parameters, mutations and members of generations get different noise of the same seed."""
 
 SEEDS = 2**32
 """Number of seeds: a seed is from 0 to SEEDS - 1."""
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]

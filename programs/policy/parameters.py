@@ -6,6 +6,7 @@ from germline.programs.policy.genome import Policy
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import INITIAL, MUTATION, Floats
 from germline.programs.policy.noise_generator import add_noise
+from germline.programs.policy.trajectory import Trajectory
 
 
 def initial_parameters(network: Network, seed: int) -> Floats:
@@ -25,9 +26,14 @@ def mutate(parameters: Floats, seed: int, sigma: float) -> None:
     add_noise(parameters, seed, MUTATION, sigma)
 
 
+def trajectory_of(policy: Policy) -> Trajectory:
+    """The parameters of a policy and the state of its optimizer, after all its steps in order."""
+    trajectory = Trajectory(initial_parameters(policy.network, policy.seed))
+    for step in policy.mutations:
+        trajectory = trajectory.after(policy.network, policy.evolution, step)
+    return trajectory
+
+
 def replay(policy: Policy) -> Floats:
-    """The P parameters of a policy, float32 `[P]`: its initial parameters with all its mutations applied in order."""
-    parameters = initial_parameters(policy.network, policy.seed)
-    for seed, sigma in policy.mutations:
-        mutate(parameters, seed, sigma)
-    return parameters
+    """The P parameters of a policy, float32 `[P]`: its initial parameters with all its steps taken in order."""
+    return trajectory_of(policy).parameters

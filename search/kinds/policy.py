@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from germline.programs.policy.evolution import MOST_PAIRS, MOST_RANK, Evolution, Rule, SeparableCma
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import read_network
 from germline.programs.policy.space import PolicySpace
@@ -21,6 +22,7 @@ from germline.search.kinds.policy_network import behaviour_length, network_for, 
 from germline.search.loop import LoopSettings
 from germline.search.proposers.settings import ProposerSettings, shares_setting
 from germline.search.settings import BadSetting, setting
+from germline.search.strategies.evolution_strategy import EvolutionStrategy
 from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
@@ -44,6 +46,29 @@ def _map_elites(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]
     return MapElites(_deep_ga(settings, space, parents=0), map_layout_of(settings))
 
 
+def _openai_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    rule = Evolution(settings.optimizer, settings.rate, settings.decay, settings.rank)
+    return _evolution_strategy(settings, space, rule)
+
+
+def _sep_cma_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    return _evolution_strategy(settings, space, SeparableCma(settings.population - 1))
+
+
+def _evolution_strategy(settings: "PolicySettings", space: PolicySpace, rule: Rule) -> Strategy[Any]:
+    if settings.depth:
+        raise BadSetting(
+            f"expected depth=0 for strategy={settings.strategy}, whose generations each need the last, got "
+            f"depth={settings.depth}"
+        )
+    if not 3 <= settings.population <= 2 * MOST_PAIRS + 1:
+        raise BadSetting(
+            f"expected a population of 3 to {2 * MOST_PAIRS + 1:,} for strategy={settings.strategy}, got "
+            f"{settings.population:,}"
+        )
+    return EvolutionStrategy(_deep_ga(settings, space, parents=0), rule)
+
+
 def _random(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
     return _deep_ga(settings, space, parents=0)
 
@@ -57,6 +82,8 @@ STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]
     "truncation": _truncation,
     "novelty": _novelty,
     "map-elites": _map_elites,
+    "openai-es": _openai_es,
+    "sep-cma-es": _sep_cma_es,
     "random": _random,
 }
 
@@ -98,9 +125,15 @@ class PolicySettings(ProposerSettings):
     qd_offset: float | Literal["auto"] = setting(
         "auto", parse_offset, "map-elites: fitness that counts 0 in the QD score; auto: the lowest of the run"
     )
-    sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation")
+    sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation, or of the noise of members")
     sigma_decay: float = setting(1.0, number(1e-6, 1), "factor of sigma after each generation")
     sigma_least: float = setting(0.0, number(0, 1e6), "lower bound of sigma")
+    optimizer: Literal["adam", "sgd"] = setting(
+        "adam", choice("adam", "sgd"), "openai-es: what moves the mean: adam, or sgd with momentum 0.9"
+    )
+    rate: float = setting(0.01, number(1e-9, 1e6), "openai-es: learning rate")
+    decay: float = setting(0.0, number(0, 1e6), "openai-es: weight decay")
+    rank: int = setting(0, whole(0, MOST_RANK), "openai-es: rank of the noise of each weight matrix; 0: full")
     episodes: int = setting(1, whole(1, 100_000), "episodes that score a birth")
     starts: Literal["own", "common"] = setting(
         "own", choice("own", "common"), "episodes of different births: own (different) or common (the same)"
@@ -233,7 +266,8 @@ class PolicyKind(Kind[PolicySettings, Policy]):
             "kind": self.name,
             "fingerprint": fingerprint(policy),
             "parameters": parameters,
-            "mutations": len(policy.mutations),
+            "mutations": len(policy.mutations) - policy.generations,
+            "generations": policy.generations,
             "genome_bytes": genome_bytes,
             "float32_bytes": 4 * parameters,
             "compression": 4 * parameters / genome_bytes,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from germline.programs.cma_rates import cma_rates
+
 SMALLEST_STEP, LARGEST_STEP = 1e-6, 8.0
 """Bounds of the step size, in units of the vectors."""
 
@@ -71,29 +73,21 @@ def tell(distribution: Normal, points: Sequence[Sequence[float]], count: int) ->
     # Steps in units of the deviations.
     moved = [(mean[i] - distribution.mean[i]) / deviations[i] for i in range(n)]
 
-    step_rate = (mass + 2) / (n + mass + 5)
-    damping = 1 + 2 * max(0.0, math.sqrt((mass - 1) / (n + 1)) - 1) + step_rate
+    step_rate, damping, path_rate, path_share, spread_share, expected = cma_rates(n, mass)
     keep = math.sqrt(step_rate * (2 - step_rate) * mass)
     step_path = tuple((1 - step_rate) * old + keep * by for old, by in zip(distribution.step_path, moved, strict=True))
     length = math.sqrt(sum(value**2 for value in step_path))
-    expected = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2))
     step = distribution.step * math.exp(step_rate / damping * (length / expected - 1))
 
     generation = distribution.generation + 1
     usual = (1.4 + 2 / (n + 1)) * expected * math.sqrt(1 - (1 - step_rate) ** (2 * generation))
     rising = 1.0 if length < usual else 0.0
-    path_rate = (4 + mass / n) / (n + 4 + 2 * mass / n)
     keep = rising * math.sqrt(path_rate * (2 - path_rate) * mass)
     roots = [math.sqrt(variance) for variance in distribution.variances]
     variance_path = tuple(
         (1 - path_rate) * old + keep * root * by
         for old, root, by in zip(distribution.variance_path, roots, moved, strict=True)
     )
-    # A diagonal has fewer numbers to learn than a full matrix, so it may learn faster by (n + 2) / 3.
-    faster = (n + 2) / 3
-    path_share = min(1.0, faster * 2 / ((n + 1.3) ** 2 + mass))
-    spread_share = min(1 - path_share, faster * 2 * (mass - 2 + 1 / mass) / ((n + 2) ** 2 + mass))
-    spread_share = max(0.0, spread_share)
     lost = (1 - rising) * path_rate * (2 - path_rate)
     kept = 1 - path_share - spread_share + path_share * lost
     variances = []

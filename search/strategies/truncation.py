@@ -107,11 +107,18 @@ class Truncation(Strategy[TruncationState]):
     def advance(self, state: TruncationState, block: Block) -> TruncationState:
         if block.reviews:
             return self._reviewed(state, block.reviews)
-        state = replace(state, generation=state.generation + 1, ranking=ranking(block.births))
+        return self.after_generation(state, ranking(block.births), block.births)
+
+    def after_generation(
+        self, state: TruncationState, ranked: tuple[Individual, ...], births: Sequence[Scored]
+    ) -> TruncationState:
+        """The state after a generation of births whose individuals with an ok outcome are `ranked`, those first that
+        are reviewed first."""
+        state = replace(state, generation=state.generation + 1, ranking=ranked)
         if contenders := self._contenders(state):
             due = tuple(Review(individual, REVIEW, state.generation) for individual in contenders)
             return replace(state, due=due)
-        return self._with_parents(self._with_fittest_as_elite(state, block))
+        return self._with_parents(self._with_fittest_as_elite(state, births))
 
     def reviews(self, state: TruncationState) -> Sequence[Review]:
         return state.due
@@ -136,9 +143,9 @@ class Truncation(Strategy[TruncationState]):
         new = _unique([individual for individual in state.ranking if individual.fingerprint not in known])
         return [*old, *new[: max(1, self.candidates - len(old))]]
 
-    def _with_fittest_as_elite(self, state: TruncationState, block: Block) -> TruncationState:
+    def _with_fittest_as_elite(self, state: TruncationState, births: Sequence[Scored]) -> TruncationState:
         """The elite without reviews: the individual with the highest fitness of all generations."""
-        ok = [scored for scored in block.births if scored.fitness is not None]
+        ok = [scored for scored in births if scored.fitness is not None]
         fittest = max(ok, key=_fitness, default=None)
         if fittest is None or (state.mean is not None and _fitness(fittest) <= state.mean):
             return state

@@ -16,6 +16,7 @@ import candidate_steps
 import cartpole
 import cells
 import documented_modules
+import evolution_strategies
 import exported_optimizers
 import hard_maze
 import module_tasks
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "cartpole": cartpole.rows,
     "cells": cells.rows,
     "documented-modules": documented_modules.rows,
+    "evolution-strategies": evolution_strategies.rows,
     "exported-optimizers": exported_optimizers.rows,
     "hard-maze": hard_maze.rows,
     "mutation": mutation.rows,

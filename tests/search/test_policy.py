@@ -21,6 +21,8 @@ from germline.search.winner import winner
 SMALL = ("population=12", "parents=4", "pack=5", "candidates=3", "review_episodes=2", "test_episodes=3", "hidden=6")
 
 MAPPED = ("strategy=map-elites", "behaviours=0,2", "cells=5,4")
+EVOLVED = ("strategy=openai-es", "population=15", "rate=0.05")
+ADAPTED = ("strategy=sep-cma-es", "population=14")
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [("starts=own",), ("starts=common",), MAPPED], ids=",".join)
+@pytest.mark.parametrize("settings", [("starts=own",), ("starts=common",), MAPPED, EVOLVED, ADAPTED], ids=",".join)
 def test_the_lineage_is_the_same_for_any_number_of_workers(
     store: Store, local_ray: None, settings: tuple[str, ...]
 ) -> None:
@@ -94,7 +96,7 @@ def test_neither_packs_nor_slots_change_outcomes(store: Store) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [(), MAPPED], ids=["truncation", "map-elites"])
+@pytest.mark.parametrize("settings", [(), MAPPED, EVOLVED], ids=["truncation", "map-elites", "openai-es"])
 def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Path, settings: tuple[str, ...]) -> None:
     for name in ("whole", "killed"):
         create(store, name, "episodes=30", "review_episodes=30", *settings, births=240)

@@ -21,6 +21,11 @@ RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
         {"kind": "policy", "task": "hard-maze"},
         ["strategy=map-elites", "population=8", "candidates=3", "cells=6", "hidden=4", "test_episodes=2", "steps=60"],
     ),
+    "openai-es": (
+        POLES,
+        ["strategy=openai-es", "population=9", "candidates=3", "review_episodes=2", "test_episodes=2", "steps=30"],
+    ),
+    "sep-cma-es": (POLES, ["strategy=sep-cma-es", "population=8", "candidates=2", "review_episodes=2", "steps=30"]),
     "random": (POLES, ["strategy=random", "population=8", "candidates=3", "review_episodes=2", "steps=30"]),
 }
 

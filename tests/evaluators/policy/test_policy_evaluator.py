@@ -12,9 +12,10 @@ from germline.evaluators.executors.executor import Job
 from germline.evaluators.executors.inline_executor import score_here
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.evaluator import FIRST_HELDOUT_SEED, PolicyEvaluator
-from germline.evaluators.policy.parent_cache import ParentCache
+from germline.evaluators.policy.parent_cache import NEAR, ParentCache
 from germline.evaluators.policy.player import EpisodeResult
-from germline.programs.policy.genome import Policy, write
+from germline.programs.policy.evolution import Evolution, Generation, Member, Rule, SeparableCma
+from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network
 from germline.programs.policy.parameters import replay
 
@@ -170,7 +171,23 @@ def test_parameters_by_way_of_parents_equal_a_replay(kept: int) -> None:
         parameters = np.empty(NETWORK.parameter_count, np.float32)
         cache.write(policy, parameters)
         assert (parameters == replay(policy)).all()
-    assert len(cache.parameters) <= kept
+    assert len(cache.trajectories) <= kept
+
+
+@pytest.mark.parametrize("kept", [1, 3, 100])
+@pytest.mark.parametrize("rule", [Evolution("adam", 0.05), Evolution("adam", 0.05, rank=2), SeparableCma(6)], ids=str)
+def test_parameters_by_way_of_means_equal_a_replay(kept: int, rule: Rule) -> None:
+    mean = Policy(NETWORK, 7, (), rule)
+    cache = ParentCache(max_bytes=kept * (4 + 8 + 8) * NETWORK.parameter_count)
+    scored = []
+    for seed in range(NEAR + 8):
+        scored += [mean, mean.after(Member(seed, 0.1, 0)), mean.after(Member(seed, 0.1, 1))]
+        mean = mean.after(Generation(seed, 0.1, (2, 1, 0)))
+    for policy in [*scored, *scored[::-1], scored[0], scored[-1], *scored[::41]]:
+        parameters = np.empty(NETWORK.parameter_count, np.float32)
+        cache.write(read(write(policy)), parameters)
+        assert (parameters == replay(policy)).all()
+    assert kept == 1 or len(cache.trajectories) <= max(kept, 2) + 1
 
 
 @pytest.mark.slow

@@ -31,13 +31,17 @@ def read_again(text: str) -> Policy:
     return read(text)
 
 
-def test_a_limited_number_of_short_genomes_is_remembered() -> None:
+def test_a_limited_number_of_genomes_and_of_characters_is_remembered() -> None:
     genome._policy_by_text.clear()
-    for seed in range(2 * genome._MAX_REMEMBERED):
+    genome._text_by_policy.clear()
+    most, most_characters = genome._REMEMBERED
+    for seed in range(2 * most):
         assert read(write(Policy(SMALL, seed))).seed == seed
-    assert len(genome._policy_by_text) == genome._MAX_REMEMBERED
-    long = Policy(SMALL, 1, ((1, 0.5),) * 5_000)
-    assert read(write(long)) == long and write(long) not in genome._policy_by_text
+    assert len(genome._policy_by_text) == len(genome._text_by_policy) == most
+    long = [Policy(SMALL, seed, ((1, 0.5),) * 60_000) for seed in range(60)]
+    assert all(read(write(policy)) == policy for policy in long)
+    assert len(genome._policy_by_text) == len(genome._text_by_policy) == most_characters // len(write(long[0]))
+    assert 1 < len(genome._policy_by_text) < len(long) and write(long[-1]) in genome._policy_by_text
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -77,7 +81,7 @@ def test_equal_genomes_have_equal_texts_whichever_was_written_first(
     plain = Policy(read_again(write(odd)).network, 7)
     texts = []
     for policies in ((odd, plain), (plain, odd)):
-        write.cache_clear()
+        genome._text_by_policy.clear()
         _network_fields.cache_clear()
         texts += [write(policy) for policy in policies]
     assert odd == plain and len(set(texts)) == 1
@@ -87,7 +91,7 @@ def test_equal_genomes_have_equal_texts_whichever_was_written_first(
 def test_an_integer_sigma_has_the_text_of_the_float() -> None:
     texts = []
     for sigmas in ((1, 1.0), (1.0, 1)):
-        write.cache_clear()
+        genome._text_by_policy.clear()
         texts += [write(MUTATED.child(9, sigma)) for sigma in sigmas]
     assert len({*texts, write(read(changed(mutations=[*MUTATED.mutations, (9, 1)])))}) == 1
 

@@ -362,7 +362,9 @@ def test_a_run_in_which_everything_fails_has_complete_blocks_and_no_winner(
     store: Store, create: Callable[[str], RunRecord]
 ) -> None:
     run = create("run")
-    with pytest.raises(SearchFailed, match=r"the last 10 scorings failed \(10 crashed\); the last one: invented"):
+    with pytest.raises(
+        SearchFailed, match=r"the last 10 scorings failed \(in the whole run: 10 crashed\); the last one: invented"
+    ):
         finish(search(store, run, Elitist(reviewed=False), executor=Inventor(fails=True), max_failures=10))
     assert winner_rows(store, "run") == ({0: None, 1: None}, None)
     assert winners(store, "run") == {0: None, 1: None} and store.check() == []

@@ -45,16 +45,16 @@ def causes(counts: Sequence[FailureCount]) -> list[Cause]:
     for each in counts:
         error = on_a_line(each.error or "", 300)
         cause = causes.setdefault((each.status, _NUMBER.sub("#", error)), Cause(each.status, error))
-        cause.error = _shared(cause.error, error)
+        cause.error = _shared_text(cause.error, error)
         cause.count += each.times
         cause.examples = sorted({*cause.examples, each.birth, each.last})[:EXAMPLES]
     return sorted(causes.values(), key=lambda cause: -cause.count)[:MOST]
 
 
-def _shared(one: str, other: str) -> str:
-    """Two errors that differ in numbers alone as one text, with `#` for the numbers that differ."""
-    if one == other:
-        return one
-    numbers = [_NUMBER.findall(text) for text in (one, other)]
+def _shared_text(error: str, other: str) -> str:
+    """What two errors share that differ in numbers alone: their text, with `#` for the numbers that differ."""
+    if error == other:
+        return error
+    numbers = [_NUMBER.findall(text) for text in (error, other)]
     kept = iter([a if a == b else "#" for a, b in zip(*numbers, strict=True)])
-    return _NUMBER.sub(lambda match: next(kept), one)
+    return _NUMBER.sub(lambda match: next(kept), error)

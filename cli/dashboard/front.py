@@ -110,13 +110,13 @@ def _first_axes(wanted: Sequence[str], axes: Mapping[str, Sequence[float | None]
     axes of the same numbers, such as a loss and the fitness that is its negative, would show a line."""
     chosen: list[str] = []
     for name in (*wanted, "live statements", "fitness", "birth", *axes):
-        if name in axes and not any(_same(axes[name], axes[other]) for other in chosen):
+        if name in axes and not any(_same_numbers(axes[name], axes[other]) for other in chosen):
             chosen.append(name)
     x, y = [*chosen, None, None][:2]
     return (y, x) if y == "birth" else (x, y)
 
 
-def _same(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
+def _same_numbers(values: Sequence[float | None], others: Sequence[float | None]) -> bool:
     """Whether the values of two axes are equal, or the negatives of each other; a single pair tells nothing."""
-    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+    pairs = [(a, b) for a, b in zip(values, others, strict=True) if a is not None and b is not None]
     return len(pairs) > 1 and (all(a == b for a, b in pairs) or all(a == -b for a, b in pairs))

@@ -45,7 +45,7 @@ class PolicyPresenter:
     has_size_options = False
 
     def lines(self, text: str) -> tuple[Line, ...]:
-        """The network, the seed of its initial weights, its evolution strategy if it has one, and a line for each step.
+        """The network, the seed of its initial weights, its evolution strategy (if any), and a line for each step.
 
         Raises:
             InvalidPolicy: the text is not a policy.

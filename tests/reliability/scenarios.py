@@ -63,7 +63,7 @@ SCENARIOS = (
     Scenario("refused-places", disks.refused, 6, 63),
     Scenario("full-disks", disks.full_disks, 1, 20),
     Scenario("many-individuals", scale.many_individuals, 0, 1_000_000),
-    Scenario("released-schemas", databases.released_schemas, 4, 4),
+    Scenario("released-schemas", databases.released_schemas, 8, 8),
     Scenario("hostile-schemas", databases.hostile_schemas, 40, 160),
     Scenario("damaged-databases", databases.damaged_databases, 70, 10_000),
 )

@@ -191,11 +191,12 @@ def _step(before: ScoredIndividual | None, after: ScoredIndividual | None) -> di
     child = replace(after, individual=replace(after.individual, parents=(before.individual.birth,)))
     try:
         step = list(steps_of([before, child]))[-1]
+        changes = step.changes()
     except BadReference as error:  # of a foreign database: the rest of the tree can be shown
         return {"gain": None, "diff": [on_a_line(str(error), DIFF_LENGTH)], "neutral": False}
-    lines = [_line(change) for change in step.changes[:DIFF_LINES]]
-    if len(step.changes) > DIFF_LINES:
-        lines.append(f"… {len(step.changes) - DIFF_LINES:,} more lines")
+    lines = [_line(change) for change in changes[:DIFF_LINES]]
+    if len(changes) > DIFF_LINES:
+        lines.append(f"… {len(changes) - DIFF_LINES:,} more lines")
     return {"gain": step.gain, "diff": lines, "neutral": step.neutral}
 
 

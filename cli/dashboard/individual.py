@@ -74,6 +74,7 @@ def individual_data(records: Records, formula: str | None) -> dict[str, Any]:
     candidate, scored = records.candidate, records.candidate.scored
     assert scored is not None and candidate.run is not None
     known = candidate.kind in PRESENTERS
+    scores = score_rows(candidate, records.start)
     lines: list[NumberedLine] = [(None, True, [Token(on_a_line(candidate.genome))])]
     summary = one_line = problem = ""
     facts: dict[str, Any] = {}
@@ -104,7 +105,8 @@ def individual_data(records: Records, formula: str | None) -> dict[str, Any]:
         "formula": formula,
         "cells": candidate.kind == "architecture" and not problem,
         "film": None if problem else film_offer(candidate, records.url),
-        "scores": score_rows(candidate, records.start),
+        "scores": scores,
+        "has_start": any(row["gain"] is not None for row in scores),
         "more_scores": _cut(candidate)[1],
         "numbers": _numbers(candidate),
         "verdict": _verdict(records.verdict),

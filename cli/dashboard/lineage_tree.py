@@ -196,7 +196,8 @@ def _step(before: ScoredIndividual | None, after: ScoredIndividual | None) -> di
         return {"gain": None, "diff": [on_a_line(str(error), DIFF_LENGTH)], "neutral": False}
     lines = [_line(change) for change in changes[:DIFF_LINES]]
     if len(changes) > DIFF_LINES:
-        lines.append(f"… {len(changes) - DIFF_LINES:,} more lines")
+        more = len(changes) - DIFF_LINES
+        lines.append(f"… {more:,} more line{'' if more == 1 else 's'}")
     return {"gain": step.gain, "diff": lines, "neutral": step.neutral}
 
 

@@ -14,11 +14,11 @@ BINS = 120
 """The most points of a curve of shares."""
 
 MOST = 40
-"""The most rows of the table. A run has a few dozen operators; a foreign database may have a name for each birth."""
+"""The most rows of the table. Runs have about a dozen operators; a foreign database may have a name for each birth."""
 
 
 def operator_rows(columns: RunColumns, line: Sequence[int]) -> list[dict[str, Any]]:
-    """A row for each operator, the most frequent first.
+    """A row for each operator, the most frequent first. A donor is not told apart: `graft(lion)` counts as `graft`.
 
     Args:
         columns: of the run.
@@ -38,8 +38,11 @@ def operator_rows(columns: RunColumns, line: Sequence[int]) -> list[dict[str, An
     on_line = np.zeros(columns.size, np.bool_)
     on_line[list(line)] = True
     rows: list[dict[str, Any]] = []
+    indices: dict[str, list[int]] = {}
     for index, name in enumerate(columns.operators):
-        own = columns.operator == index
+        indices.setdefault(name.partition("(")[0], []).append(index)
+    for name, same in indices.items():
+        own = np.isin(columns.operator, same)
         count = int(own.sum())
         compared = own & np.isfinite(gains) & (columns.source < 0)
         rows.append(

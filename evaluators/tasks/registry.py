@@ -6,6 +6,7 @@ for which a path has to be absolute (`absolute_name` there). Listing the names i
 
 import inspect
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -151,12 +152,22 @@ def task_class(name: str) -> "type[Task]":
     installed = _installed()
     if name in installed:
         return _checked(name, _load_entry_point(name, installed[name]))
-    forms = [form for _, form, _ in FAMILIES.values()]
-    nearest = get_close_matches(name, [*BUILT_IN, *forms, *installed], n=1, cutoff=0.0)
     raise UnknownTask(
-        f"unknown task {name!r}; the nearest is {nearest[0]!r}. "
+        f"unknown task {name!r}; the nearest is {_nearest(name)!r}. "
         "`germline tasks` lists all; a task of your own is written path/to/file.py:Class"
     )
+
+
+def _nearest(name: str) -> str:
+    """Returns the name of a task that is spelled most alike, whatever the case of its letters; of an environment of
+    gymnasium also if `gym:` is missing."""
+    forms = [form for _, form, _ in FAMILIES.values()]
+    known = {each.lower(): each for each in [*BUILT_IN, *forms, *_installed()]}
+    with suppress(ImportError):
+        from gymnasium import registry  # here, since few commands need it, and it may not be installed
+
+        known = {each.lower(): f"gym:{each}" for each in registry} | known
+    return known[get_close_matches(name.lower(), known, n=1, cutoff=0.0)[0]]
 
 
 def describe(name: str) -> TaskDescription:

@@ -151,7 +151,9 @@ def test_a_relative_file_is_found_from_elsewhere_by_its_absolute_name(
     assert printed.strip() == "bowl"
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("digits", "digits-mlp"), ("mnist-conv", "mnist5k-conv")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("digits", "digits-mlp"), ("MNIST-conv", "mnist5k-conv"), ("cartpole", "gym:CartPole-v1")]
+)
 def test_an_unknown_name_is_answered_with_the_nearest(typed: str, meant: str) -> None:
     with pytest.raises(UnknownTask, match=rf"unknown task '{typed}'.*'{meant}'.*germline tasks"):
         task_class(typed)

@@ -238,6 +238,7 @@ def test_the_battery_covers_every_strategy_of_every_kind() -> None:
         "funnel",
         "tuning",
         "outside",
+        "patient-local",
         "voronoi",
     }  # constants is aging, three wrap, voronoi is map-elites
 

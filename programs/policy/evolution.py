@@ -79,7 +79,9 @@ class Evolution:
 
     def data(self) -> dict[str, Any]:
         """The strategy as plain JSON data; `read_evolution(evolution.data()) == evolution`."""
-        return {name: getattr(self, name) for name in ("name", "optimizer", "rate", "decay", "rank")}
+        # Whole numbers as floats: a text that is read and written again has to stay the same.
+        numbers = {"rate": float(self.rate), "decay": float(self.decay)}
+        return {"name": self.name, "optimizer": self.optimizer, **numbers, "rank": self.rank}
 
     def ranks(self, returns: Sequence[float | None]) -> tuple[int, ...]:
         """`Generation.ranks` of members with these returns, in the order of their numbers; see `pair_gains`."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from germline.programs.policy.evolution import MOST_PAIRS, MOST_RANK, Evolution, Rule, SeparableCma
+from germline.programs.policy.evolution import MOST_PAIRS, MOST_RANK, OpenAiEs, Rule, SeparableCma
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import read_network
 from germline.programs.policy.space import PolicySpace
@@ -47,7 +47,7 @@ def _map_elites(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]
 
 
 def _openai_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
-    rule = Evolution(settings.optimizer, settings.rate, settings.decay, settings.rank)
+    rule = OpenAiEs(settings.optimizer, settings.rate, settings.decay, settings.rank)
     return _evolution_strategy(settings, space, rule)
 
 

@@ -67,7 +67,8 @@ class OpenAiEs:
     Args:
         optimizer: `adam` with betas 0.9 and 0.999, or `sgd` with momentum 0.9.
         rate: learning rate.
-        decay: weight decay, which is subtracted from the estimated gradient as `decay` times the parameters.
+        decay: weight decay, which is subtracted from the estimated gradient as `decay` times the parameters. The
+            estimate is divided by σ, as in the paper; the authors' code does not, so its decay is σ times this.
         rank: rank of the noise of each weight matrix (EGGROLL, arXiv 2511.16652); 0: independent noise on each weight.
         name: of the arithmetic.
     """

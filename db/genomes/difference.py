@@ -63,8 +63,8 @@ def worthwhile(base: str, text: str) -> Difference | None:
     """The difference of a text to another text; None if it takes more than half as much room as the text."""
     if len(text) > LONGEST:
         return None
-    found = difference(base, text)
-    return found if _COST + len(found.text) <= len(text) // 2 else None
+    change = difference(base, text)
+    return change if _COST + len(change.text) <= len(text) // 2 else None
 
 
 def applied(base: str, change: Difference) -> str:

@@ -67,7 +67,9 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
     if gap and not shuffled and not isinstance(data, Mapping):
         for split in SPLITS[:-1]:
             if len(rows[split]) <= gap:
-                raise InvalidTask(f"gap leaves out {gap} examples of {split}, which has {len(rows[split])}")
+                raise InvalidTask(
+                    f"gap leaves out {gap} examples of {split}, which has {len(rows[split])}: set a smaller gap"
+                )
             rows[split] = rows[split][:-gap]
     return Examples(tuple(column.to(device) for column in columns), rows)
 
@@ -79,7 +81,9 @@ def _of_splits(data: Mapping[Any, object]) -> tuple[Columns, Tensor, list[int]]:
         raise InvalidTask(f"data by split has to have {', '.join(SPLITS)}, not {shown(sorted(map(str, data)))}")
     parts = [_columns(data[split]) for split in SPLITS]
     if len({len(part) for part in parts}) != 1:
-        raise InvalidTask(f"the splits of data differ in their number of tensors: {[len(part) for part in parts]}")
+        raise InvalidTask(
+            f"each split of data has to have the same number of tensors, not {[len(part) for part in parts]}"
+        )
     for number, column in enumerate(zip(*parts, strict=True)):
         forms = [f"{part.dtype} {tuple(part.shape[1:])}" for part in column]
         if len(set(forms)) != 1:

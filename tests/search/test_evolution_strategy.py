@@ -199,6 +199,11 @@ def test_weight_decay_pulls_the_mean_to_zero() -> None:
             "expected a strategy that varies parents for the operator",
         ),
         (["operators=mine.py:f:0.5"], "expected a strategy that varies parents for the operator"),
+        (
+            ["strategy=sep-cma-es", "decay=0.1"],
+            "expected decay=0.0 for strategy=sep-cma-es, which does not use it, got decay=0.1; --set strategy=openai",
+        ),
+        (["strategy=truncation", "optimizer=sgd"], "expected optimizer=adam for strategy=truncation"),
         (["rank=65"], "expected rank to be a whole number from 0 to 64"),
         (["optimizer=lion"], "expected optimizer to be one of adam, sgd, got 'lion'"),
         (["rate=0"], "expected rate to be a number from 1e-09"),

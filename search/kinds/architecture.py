@@ -49,7 +49,7 @@ def _pareto_local(settings: "ArchitectureSettings", space: ArchitectureSpace) ->
 def _local(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
     _refuse_depth(settings)
     _refuse_hurdle(settings)
-    return LocalSearch(space, settings.starts)
+    return LocalSearch(space, settings.starts, settings.patience)
 
 
 def _aging(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
@@ -123,6 +123,11 @@ class ArchitectureSettings(LanguageModelSettings):
     crossover: float = setting(0.9, share, "probability that a child has two parents (nsga2)")
     tournament: int = setting(10, whole(1), "individuals drawn to find a parent (aging)")
     starts: int = setting(10, whole(1), "genomes scored before a climb begins (local, pareto-local)")
+    patience: int = setting(
+        0,
+        whole(0, 1_000),
+        "genomes whose neighbours are visited, after the best of a climb, for one that is better than it (local)",
+    )
     pool: int = setting(
         1, whole(1, 10_000), "genomes drawn for each random birth, of which the best by `score` is kept"
     )
@@ -210,7 +215,7 @@ PRESETS = {
     ),
     "nb201": Preset(
         "local search on NAS-Bench-201's table",
-        {"strategy": "local", "space": "nb201", "block": 1, "pack": 1, "starts": 5, "pool": 20},
+        {"strategy": "local", "space": "nb201", "block": 1, "pack": 1, "starts": 5, "patience": 4, "pool": 20},
         births=300,
         task="nb201-cifar10",
     ),

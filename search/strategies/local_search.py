@@ -2,8 +2,13 @@
 starts again from random genomes.
 
 It is hard to beat where neighbours have similar fitness. A neighbour with a known fingerprint is a cache hit.
+
+With patience a climb does not end at the first genome without a better neighbour. The neighbours of the next best
+genomes of the climb are visited too, and a neighbour that is better than all of them is the next centre: a way out of a
+local optimum that needs a step down first.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,12 +28,21 @@ class LocalState:
         climbing: whether neighbours are born, and not random genomes.
         since: the first birth among the neighbours of this centre, or among these random genomes.
         best: the best individual of the run.
+        peak: the best individual of this climb; None before one has an ok outcome.
+        waiting: the best individuals of this climb that were no centre whose neighbours were all visited, the best
+            first, at most as many as the patience; without those whose fingerprint is that of the centre.
+        visited: fingerprints of the centres of this climb whose neighbours were all visited.
+        stale: how many of these centres came after the peak.
     """
 
     current: Scored | None = None
     climbing: bool = False
     since: int = 0
     best: Scored | None = None
+    peak: Scored | None = None
+    waiting: tuple[Scored, ...] = ()
+    visited: tuple[str, ...] = ()
+    stale: int = 0
 
 
 class LocalSearch(Strategy[LocalState]):
@@ -37,13 +51,16 @@ class LocalSearch(Strategy[LocalState]):
     Args:
         space: the space whose neighbours are visited.
         starts: least number of random genomes scored before each climb; the climb begins with the next block.
+        patience: after the first centre without a neighbour that is better than the peak of the climb, how many more
+            such centres there may be.
     """
 
     state_classes = (LocalState,)
 
-    def __init__(self, space: NeighbourSpace[Any], starts: int) -> None:
+    def __init__(self, space: NeighbourSpace[Any], starts: int, patience: int = 0) -> None:
         self.space = space
         self.starts = starts
+        self.patience = patience
 
     def init(self) -> LocalState:
         return LocalState()
@@ -55,23 +72,55 @@ class LocalSearch(Strategy[LocalState]):
     def advance(self, state: LocalState, block: Block) -> LocalState:
         if not block.births:
             return state
-        top = max((scored for scored in block.births if scored.fitness is not None), key=_fitness, default=None)
-        best = _fitter(state.best, top)
+        scored = [each for each in block.births if each.fitness is not None]
+        top = max(scored, key=_fitness, default=None)
         next_birth = block.births[-1].individual.birth + 1
+        state = replace(state, best=_fitter(state.best, top))
         if not state.climbing:
             current = _fitter(state.current, top)
-            climbing = next_birth - state.since >= self.starts and current is not None
-            return LocalState(current, climbing, next_birth if climbing else state.since, best)
-        assert state.current is not None
-        if top is not None and _fitness(top) > _fitness(state.current):
-            return LocalState(top, True, next_birth, best)
-        neighbours = self.space.neighbours(self.space.read(state.current.individual.genome))
-        if next_birth - state.since >= len(neighbours):
-            return LocalState(None, False, next_birth, best)
-        return replace(state, best=best)
+            waiting = self._waiting(state, [*scored, *filter(None, [state.current])], current)
+            if next_birth - state.since < self.starts or current is None:
+                return replace(state, current=current, waiting=waiting)
+            return replace(state, current=current, climbing=True, since=next_birth, peak=current, waiting=waiting)
+        centre, peak = state.current, state.peak
+        assert centre is not None and peak is not None
+        if top is not None and _fitness(top) > _fitness(peak):
+            waiting = self._waiting(state, [*scored, centre], top)
+            return replace(state, current=top, since=next_birth, peak=top, waiting=waiting, stale=0)
+        state = replace(state, waiting=self._waiting(state, scored, centre))
+        neighbours = self.space.neighbours(self.space.read(centre.individual.genome))
+        return self._after_centre(state, next_birth) if next_birth - state.since >= len(neighbours) else state
 
     def winner(self, state: LocalState) -> Individual | None:
         return state.best.individual if state.best else None
+
+    def _after_centre(self, state: LocalState, next_birth: int) -> LocalState:
+        """The state after all neighbours of a centre were visited: the next centre, or the end of the climb."""
+        assert state.current is not None
+        if state.stale >= self.patience or not state.waiting:
+            return LocalState(since=next_birth, best=state.best)
+        visited = (*state.visited, state.current.individual.fingerprint)
+        current, *waiting = state.waiting
+        return replace(
+            state,
+            current=current,
+            since=next_birth,
+            waiting=tuple(waiting),
+            visited=visited,
+            stale=state.stale + 1,
+        )
+
+    def _waiting(self, state: LocalState, scored: Iterable[Scored], centre: Scored | None) -> tuple[Scored, ...]:
+        """The individuals of a climb that may become centres, after a block with these; each fingerprint once."""
+        if not self.patience:
+            return ()
+        known = {*state.visited, *([centre.individual.fingerprint] if centre else [])}
+        by_fingerprint: dict[str, Scored] = {}
+        for each in [*state.waiting, *scored]:
+            if each.individual.fingerprint not in known:
+                by_fingerprint.setdefault(each.individual.fingerprint, each)
+        ordered = sorted(by_fingerprint.values(), key=lambda each: (-_fitness(each), each.individual.birth))
+        return tuple(ordered[: self.patience])
 
 
 def _fitness(scored: Scored) -> float:

@@ -4,30 +4,33 @@ A training is an evaluation; cache hits are none. The value of a row is the mean
 validation accuracy (mean over the table's seeds) reaches the goal, 91.5 % on CIFAR-10; a run that never does counts
 with its budget. The baseline is random search, over the same seeds in the same run.
 
-The second kind of row is the hypervolume of error and size (errors up to `WORST`, networks up to `LARGEST`, both scaled
+Another kind of row is the number of trainings of local search until the best cell of the table.
+
+The third kind of row is the hypervolume of error and size (errors up to `WORST`, networks up to `LARGEST`, both scaled
 to 0..1): how many trainings the mean of a strategy needs to reach the mean of EEEA-Net's published loop after 550 of
 its own.
 
 Takes a few minutes, so `make bench` leaves it out: `python tests/benchmarks/run.py nb201`.
 """
 
-from collections.abc import Iterable, Sequence
-from statistics import fmean
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, median
 
 import numpy as np
 
-from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executors.inline_executor import InlineExecutor
-from germline.evaluators.outcome import Outcome
+from germline.db.records import EvaluationRecord
+from germline.db.store import Store
 from germline.evaluators.tasks.registry import task_class
 from germline.search import pareto
-from germline.search.fold import ScoreKey
-from germline.search.individual import Individual, Scored
-from germline.search.kinds import KINDS
-from germline.search.loop import Search
+from germline.search.run import evolve, new_run
 
 SEEDS = range(25)
 BUDGET = 300
+OPTIMUM_BUDGET = 2_000
+"""The most trainings of a search for the best cell of the table."""
+CELLS = 15_625
 EEEA = ("strategy=eeea", "pool=1", "population=40", "objectives=validation_error,params,macs")
 EEEA_TRAININGS = 1_084
 """The trainings of thirty generations: 40 in the first, 36 in each of the others."""
@@ -46,37 +49,17 @@ WAYS = {
 GOALS = {"nb201-cifar10": 91.5, "nb201-cifar100": 73.0, "nb201-imagenet16": 46.3}
 
 
-class Notes:
-    """A journal in memory: what was scored, in order."""
-
-    def __init__(self) -> None:
-        self.scored: list[Scored] = []
-
-    def births(self) -> Iterable[Individual]:
-        return ()
-
-    def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
-        return ()
-
-    def record_births(self, individuals: Sequence[Individual]) -> None: ...
-
-    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int) -> None:
-        self.scored += scored
+def trainings(task: str, settings: Sequence[str], seed: int, budget: int = BUDGET) -> list[EvaluationRecord]:
+    """The outcomes of a search, in order, until its budget of trainings."""
+    budgets = {"evaluations": budget, "births": 40 * budget}
+    with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "runs.db")) as store:
+        run = new_run(store, "architecture", task=task, preset="nb201", settings=settings, seed=seed, **budgets)
+        for _ in evolve(store, run.name, executor="inline", device="cpu"):
+            pass
+        return list(store.evaluations(run.id))[:budget]
 
 
-def trainings(task: str, settings: Sequence[str], seed: int, budget: int = BUDGET) -> list[Scored]:
-    """What a search scored, in order, until its budget of trainings."""
-    kind = KINDS["architecture"]
-    prepared = kind.prepare(kind.resolve(kind.presets["nb201"].values, settings), task_class(task))
-    space, notes = kind.space(prepared), Notes()
-    executor = InlineExecutor(EvaluatorSpec("architecture", task, seed, "cpu", kind.evaluator_options(prepared)))
-    search = Search(space, kind.strategy(prepared, space), executor, notes, kind.loop_settings(prepared, seed))
-    for _ in search.events(evaluations=budget, births=40 * budget):
-        pass
-    return notes.scored[:budget]
-
-
-def accuracies(scored: Sequence[Scored]) -> np.ndarray:
+def accuracies(scored: Sequence[EvaluationRecord]) -> np.ndarray:
     return np.maximum.accumulate([100 + (one.fitness if one.fitness is not None else -100.0) for one in scored])
 
 
@@ -86,20 +69,20 @@ def until(best: np.ndarray, goal: float, budget: int) -> int:
     return int(reached[0]) + 1 if len(reached) else budget
 
 
-def volume(task: str, scored: Sequence[Scored]) -> float:
-    good = [one.outcome.objectives for one in scored if one.fitness is not None]
+def volume(task: str, scored: Sequence[EvaluationRecord]) -> float:
+    good = [one.objectives for one in scored if one.fitness is not None]
     points = np.array([[one["validation_error"], one["params"]] for one in good])
     return pareto.hypervolume(points / (WORST[task], LARGEST), np.ones(2))
 
 
-def summary(runs: Sequence[list[Scored]], goal: float, budget: int) -> dict[str, float]:
+def summary(runs: Sequence[list[EvaluationRecord]], goal: float, budget: int) -> dict[str, float]:
     best = [accuracies(run) for run in runs]
     at = {f"best at {n}": fmean(float(run[min(n, len(run)) - 1]) for run in best) for n in (50, 100, 150, 300, 550)}
     reached = fmean(until(run, goal, budget) for run in best)
     return {"trainings": reached, "seeds there": sum(bool((run >= goal).any()) for run in best), **at}
 
 
-def volume_reached(task: str, runs: Sequence[list[Scored]], wanted: float) -> int | None:
+def volume_reached(task: str, runs: Sequence[list[EvaluationRecord]], wanted: float) -> int | None:
     """After how many trainings, in steps of ten, the mean hypervolume is as large as wanted; None: never."""
     steps = range(10, BUDGET + 1, 10)
     return next((n for n in steps if fmean(volume(task, run[:n]) for run in runs) >= wanted), None)
@@ -128,5 +111,35 @@ def of_task(task: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, object]]:
     return table
 
 
+def until_optimum(task: str, settings: Sequence[str], seed: int, highest: float) -> int:
+    """Trainings of a search until a cell has the validation accuracy `highest`, in percent; its budget if none has."""
+    budgets = {"evaluations": OPTIMUM_BUDGET, "births": 40 * OPTIMUM_BUDGET}
+    with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "runs.db")) as store:
+        run = new_run(store, "architecture", task=task, preset="nb201", settings=settings, seed=seed, **budgets)
+        for progress in evolve(store, run.name, executor="inline", device="cpu"):
+            best = progress.best
+            if best is not None and best.fitness is not None and 100 + best.fitness >= highest - 1e-6:
+                break
+        return until(accuracies(list(store.evaluations(run.id))), highest - 1e-6, OPTIMUM_BUDGET)
+
+
+def optimum_of_task(task: str, seeds: Sequence[int] = SEEDS) -> list[dict[str, object]]:
+    """Trainings of local search until the cell of the table with the highest validation accuracy. Its random cells are
+    the largest of 20, as the preset has it, or drawn without regard to their size."""
+    highest = 100 - float(task_class(task)("cpu")._error.min())
+    table: list[dict[str, object]] = []
+    for way, settings in {"local": (), "local without size": ("pool=1",)}.items():
+        counts = [until_optimum(task, settings, seed, highest) for seed in seeds]
+        print(
+            f"{task} {way}: mean {fmean(counts):.0f}, median {median(counts):.0f}, {min(counts)} to {max(counts)} "
+            f"trainings to {highest:.2f} %; {sum(count <= BUDGET for count in counts)} of {len(counts)} seeds within "
+            f"{BUDGET}, {sum(count >= OPTIMUM_BUDGET for count in counts)} not within {OPTIMUM_BUDGET}",
+            flush=True,
+        )
+        row = {"name": f"{task}/{way}/optimum", "value": fmean(counts), "unit": "trainings to the optimum"}
+        table.append({**row, "baseline": "all cells of the table", "ratio": CELLS / fmean(counts)})
+    return table
+
+
 def rows() -> list[dict[str, object]]:
-    return [row for task in GOALS for row in of_task(task)]
+    return [row for task in GOALS for part in (optimum_of_task, of_task) for row in part(task)]

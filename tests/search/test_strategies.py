@@ -20,7 +20,7 @@ from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.policy.evolution import OpenAiEs, SeparableCma
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
-from germline.programs.space import Space
+from germline.programs.space import NewGenome, Space
 from germline.search import snapshot
 from germline.search.behaviour_map import MapLayout
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, Scored
@@ -124,6 +124,7 @@ CASES = {
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
     "local": Case(cells, lambda space: LocalSearch(space, 4), "4735549ab14536c0"),
+    "patient-local": Case(cells, lambda space: LocalSearch(space, 4, patience=2), "4735549ab14536c0"),
     "pareto-local": Case(cells, lambda space: ParetoLocalSearch(space, OBJECTIVES, 4), "685484a49243dafa"),
     "nsga2": Case(cells, lambda space: NSGA2(space, OBJECTIVES, 8, 0.9), "762719ce6757fdfb"),
     "eeea": Case(lambda: cells(children=False), lambda space: EEEA(space, OBJECTIVES, 10), "28cc051e68b0ff51"),
@@ -563,6 +564,36 @@ def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -
     assert strategy.limit(state) == living[2]
     assert aging(passing=1.0).limit(state) is None
     assert Funnel(strategy, rung=1, every=4, seeds=2).limit(Funnel(strategy, 1, 4, 2).init()) is None
+
+
+class Line:
+    """A space of whole numbers from 0 to 12, each beside the next; random genomes are 2."""
+
+    def read(self, text: str) -> int:
+        return int(text)
+
+    def write(self, genome: int) -> str:
+        return str(genome)
+
+    def draw(self, rng: np.random.Generator) -> NewGenome[int]:
+        return NewGenome(2)
+
+    def neighbours(self, genome: int) -> list[int]:
+        return [number for number in (genome - 1, genome + 1) if 0 <= number <= 12]
+
+
+@pytest.mark.parametrize(("patience", "reached"), [(0, 2), (1, 2), (2, 12)])
+def test_a_patient_climb_goes_through_a_valley_that_is_no_wider_than_its_patience(patience: int, reached: int) -> None:
+    heights = [0, 1, 5, 4, 3, 6, 7, 8, 9, 10, 11, 12, 13]
+    space: Any = Line()
+    local = LocalSearch(space, 1, patience)
+    state = local.init()
+    for birth in range(80):
+        proposal = local.breed(state, birth, roll)
+        one = Individual(birth, birth, proposal.parents, proposal.operator, str(proposal.genome), str(proposal.genome))
+        state = local.advance(state, Block(births=(Scored(one, Outcome("ok", float(heights[proposal.genome]))),)))
+    winner = local.winner(state)
+    assert winner is not None and int(winner.genome) == reached
 
 
 @pytest.mark.parametrize("strategy", ["local", "pareto"])

@@ -39,8 +39,8 @@ window.germline = (() => {
   });
   // Few ticks on a narrow chart: of labels that overlap some would be left out, and the others stand unevenly.
   const births = (element, more = {}) => axis("birth", {
-    scale: false, splitLine: { show: false }, splitNumber: element.clientWidth < 560 ? 2 : 5, minInterval: 1,
-    axisLabel: { color: colour("quiet"), fontSize: 12, formatter: count, hideOverlap: true }, ...more,
+    scale: false, splitLine: { show: false }, splitNumber: element.clientWidth < 560 ? 2 : 5, minInterval: 1, max: "dataMax",
+    axisLabel: { color: colour("quiet"), fontSize: 12, formatter: count, hideOverlap: true, showMaxLabel: false }, ...more,
   });
 
   const note = (element, text) => {

@@ -4,7 +4,7 @@ The values of a row are in the order of the record's fields, because its query s
 dictionary for each row would make reading a run of 100,000 births a third slower.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from germline.db import exact_json, owner
 from germline.db.column_types import COLUMN_INDEX, check_types
 from germline.db.errors import unreadable_row
 from germline.db.genomes.reading import GenomeTexts
+from germline.db.json_texts import check_counts, read_config, read_measures
 from germline.db.records import (
     PROPOSAL_STATES,
     ArtifactRecord,
@@ -30,11 +31,6 @@ from germline.db.records import (
     VerdictRecord,
     Winner,
 )
-
-COUNTS: Final[Mapping[str, Sequence[str]]] = {"policy": ("episodes", "steps", "frames")}
-"""The measures that are counts, by kind. They are checked when they are read, so that sums need no check."""
-_BUDGETS: Final = ("births", "evaluations", "frames")  # of the config of a run
-_LARGEST_COUNT: Final = 2**53  # up to here a float holds every integer exactly
 
 _BIRTH: Final = COLUMN_INDEX[Individual]["birth"]
 _GENOME: Final = COLUMN_INDEX[Individual]["genome"]
@@ -154,7 +150,7 @@ def birth_score(values: Values, measure: str, kind: str | None) -> BirthScore:
     try:
         value = None if text is None else exact_json.load_float(text, measure)
         if value is not None:
-            _check_counts({measure: value}, kind)
+            check_counts({measure: value}, kind)
         values[_MEASURE] = value
         check_types(BirthScore, values)
     except (ValueError, TypeError) as error:
@@ -289,39 +285,6 @@ def verdict_record(values: Values) -> VerdictRecord:
     return VerdictRecord(*values)
 
 
-def read_config(text: str) -> dict[str, Any]:
-    """Parses the config of a run.
-
-    Raises:
-        ValueError: the config or its ``settings`` are not a JSON object, or a budget is not a count.
-    """
-    config = exact_json.load_plain(text)
-    for name in _BUDGETS:
-        budget = config.get(name)
-        if budget is not None and (type(budget) is not int or budget < 0):
-            raise ValueError(f"expected {name} to be a count, got {budget!r:.40}")
-    if not isinstance(config.get("settings", {}), dict):
-        raise ValueError(f"expected settings to be a JSON object, got {config['settings']!r:.40}")
-    return config
-
-
-def read_measures(text: str, kind: str | None) -> dict[str, float]:
-    """Parses the measures of an evaluation. ``kind`` is the kind of the run, None if there is no such run.
-
-    Raises:
-        ValueError: the text is not a JSON object of floats, or a measure in ``COUNTS`` is no count.
-    """
-    measures = exact_json.load_floats(text)
-    _check_counts(measures, kind)
-    return measures
-
-
 def _key(record: type, values: Values, name: str = "birth") -> str:
     """The value of a key column as text for a message; it may have any type."""
     return repr(values[COLUMN_INDEX[record][name]])
-
-
-def _check_counts(measures: Mapping[str, float], kind: str | None) -> None:
-    for name in COUNTS.get(kind or "", ()):
-        if name in measures and not 0 <= measures[name] <= _LARGEST_COUNT:
-            raise ValueError(f"expected {name} to be a count, got {measures[name]}")

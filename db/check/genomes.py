@@ -36,7 +36,10 @@ def _text_problems(connection: Connection) -> Iterator[str]:
                 try:
                     problem = _problem(digest, texts)
                 except GenomesTooLong:
-                    yield "genomes: more text than their rows can be expected to stand for; not all was compared"
+                    yield (
+                        "genomes: not all texts were compared with their digests (so much text is damage, or a run of"
+                        " an evolution strategy with more than about 700,000 births)"
+                    )
                     return
                 if problem:
                     yield f"genome {digest}: {problem}"

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func,
 
 from germline.db import exact_json, lineage
 from germline.db.check.lines import births_line, is_readable, query_line, streamed
-from germline.db.from_rows import read_measures
+from germline.db.json_texts import read_measures
 from germline.db.schema import evaluation, individual, snapshot, winner
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row, select
 
 from germline.db import exact_json
 from germline.db.check.lines import births_line, is_readable, streamed
-from germline.db.from_rows import read_config
+from germline.db.json_texts import read_config
 from germline.db.schema import simplified, verdict
 
 

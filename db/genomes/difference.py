@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST: Final = 4_000_000
-"""Characters of the longest text that is stored as a difference: more than a policy of 100,000 mutations has. A row
-of a few bytes can stand for no longer text, whatever a file holds."""
+"""Characters of the longest text that is stored as a difference: more than a policy has after 100,000 mutations, or
+after 1.4 million births of an evolution strategy. A row of a few bytes can stand for no longer text, whatever a file
+holds."""
 
 DEEPEST: Final = 2**31 - 1
 """The greatest depth: that of a column of 32 bits."""
@@ -62,8 +63,8 @@ def worthwhile(base: str, text: str) -> Difference | None:
     """The difference of a text to another text; None if it takes more than half as much room as the text."""
     if len(text) > LONGEST:
         return None
-    found = difference(base, text)
-    return found if _COST + len(found.text) <= len(text) // 2 else None
+    change = difference(base, text)
+    return change if _COST + len(change.text) <= len(text) // 2 else None
 
 
 def applied(base: str, change: Difference) -> str:

@@ -22,9 +22,9 @@ MOST_ROWS: Final = 80
 MOST_BYTES: Final = 2 * 10**9
 """Bytes of memory that the texts which are made of differences may take together, if all are kept."""
 
-MOST_BYTES_PASSING: Final = 250_000
-"""Bytes that may be made for each genome besides, if texts are used one after the other. A policy has as many after
-10,000 generations, and as many on average in a run of twice that length."""
+MOST_BYTES_PASSING: Final = 1_000_000
+"""Bytes that may be made for each genome besides, if texts are used one after the other: as many as it has on average
+in a run of an evolution strategy with 700,000 births, for each of which texts grow by two to three characters."""
 
 _CHUNK: Final = 500
 
@@ -41,7 +41,7 @@ class StoredGenome(NamedTuple):
     depth: int | None
     text: str
 
-    def level(self) -> int:
+    def checked_depth(self) -> int:
         """The depth; 0 if the text is whole.
 
         Raises:
@@ -93,13 +93,13 @@ class GenomeTexts:
         self._kept = kept
         self._recent = RecentTexts() if recent is None else recent
         self._rows: dict[str, StoredGenome] = {}
-        self._asked = self._made = 0
+        self._genomes_asked = self._bytes_made = 0
 
     def load(self, connection: Connection, digests: Iterable[str]) -> None:
         """Reads the rows of some digests and of their bases, in the place of those that were loaded before. A digest
         without a row is left out."""
         wanted = [key for key in dict.fromkeys(digests) if isinstance(key, str)]
-        self._asked += len(wanted)
+        self._genomes_asked += len(wanted)
         self._rows = {row.digest: row for row in _rows_with_bases(connection, wanted)}
 
     def put(self, row: StoredGenome, text: str) -> None:
@@ -123,8 +123,9 @@ class GenomeTexts:
             raise ValueError(f"expected a genome {row.base!r:.40} in its chain of bases, got none")
         if base.kind != row.kind:
             raise ValueError(f"expected a base of kind {row.kind!r:.20}, got {base.kind!r:.20}")
-        if base.level() != base_depth(row.level()):
-            raise ValueError(f"expected a base at depth {base_depth(row.level())}, got depth {base.level()}")
+        expected = base_depth(row.checked_depth())
+        if base.checked_depth() != expected:
+            raise ValueError(f"expected a base at depth {expected}, got depth {base.checked_depth()}")
         return base
 
     def text(self, digest: str) -> str:
@@ -153,9 +154,9 @@ class GenomeTexts:
         return text
 
     def _count(self, text: str) -> None:
-        self._made += sys.getsizeof(text)
-        most = MOST_BYTES if self._kept else MOST_BYTES + MOST_BYTES_PASSING * self._asked
-        if self._made > most:
+        self._bytes_made += sys.getsizeof(text)
+        most = MOST_BYTES if self._kept else MOST_BYTES + MOST_BYTES_PASSING * self._genomes_asked
+        if self._bytes_made > most:
             raise GenomesTooLong(
                 f"expected genomes of at most {most:,} bytes as whole texts, got more: ask for fewer births,"
                 " or see `germline db check`"

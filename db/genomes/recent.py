@@ -1,4 +1,4 @@
-"""The texts of the genomes that were used last, within a bound of memory.
+"""A cache of the texts of genomes, of the least-recently-used kind, within a bound of memory.
 
 A text belongs to its digest for good, so nothing that is here can become wrong, whatever happens to the rows.
 """
@@ -13,8 +13,8 @@ _COST: Final = 300
 
 
 class RecentTexts:
-    """Texts by digest; when they have more than ``MOST_CHARACTERS`` characters, those that were not used for longest
-    are dropped."""
+    """A least-recently-used cache of texts by digest: when they have more than ``MOST_CHARACTERS`` characters together,
+    those that were not used for longest are dropped."""
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()

@@ -63,10 +63,10 @@ def _row(each: NewGenome, kind: str, texts: GenomeTexts) -> StoredGenome:
         ValueError: the rows of its parent cannot be read.
     """
     parent = texts.row(each.parent)
-    if parent is not None and parent.kind == kind and parent.level() < DEEPEST:
-        depth = parent.level() + 1
+    if parent is not None and parent.kind == kind and parent.checked_depth() < DEEPEST:
+        depth = parent.checked_depth() + 1
         base = parent
-        while base.level() > base_depth(depth):
+        while base.checked_depth() > base_depth(depth):
             base = texts.base_of(base)
         change = worthwhile(texts.text(base.digest), each.text)
         if change is not None:

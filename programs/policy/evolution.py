@@ -43,7 +43,7 @@ class Member(NamedTuple):
 class Generation(NamedTuple):
     """The move of a mean by a generation with the noise of `seed` and the standard deviation `sigma`.
 
-    `ranks` is what the strategy needs to know of the order of the members' returns, in whole numbers: see `Evolution`
+    `ranks` is what the strategy needs to know of the order of the members' returns, in whole numbers: see `OpenAiEs`
     and `SeparableCma`.
     """
 
@@ -57,8 +57,9 @@ Step = Mutation | Member | Generation
 
 
 @dataclass(frozen=True, slots=True)
-class Evolution:
-    """How generations move the mean, as in OpenAI-ES (Salimans et al. 2017, arXiv 1703.03864).
+class OpenAiEs:
+    """The rule of OpenAI-ES (Salimans et al. 2017, arXiv 1703.03864): a generation moves the mean along its estimate of
+    the gradient, which `gradient_ascent.py` computes.
 
     Members come in pairs: number `2 i + 1` has the negated noise of number `2 i` (mirrored sampling, Brockhoff et al.
     2010). Of a generation, `ranks` has the gain of each pair (`pair_gains`).
@@ -66,7 +67,8 @@ class Evolution:
     Args:
         optimizer: `adam` with betas 0.9 and 0.999, or `sgd` with momentum 0.9.
         rate: learning rate.
-        decay: weight decay, which is subtracted from the estimated gradient as `decay` times the parameters.
+        decay: weight decay, which is subtracted from the estimated gradient as `decay` times the parameters. The
+            estimate is divided by σ, as in the paper; the authors' code does not, so its decay is σ times this.
         rank: rank of the noise of each weight matrix (EGGROLL, arXiv 2511.16652); 0: independent noise on each weight.
         name: of the arithmetic.
     """
@@ -79,7 +81,9 @@ class Evolution:
 
     def data(self) -> dict[str, Any]:
         """The strategy as plain JSON data; `read_evolution(evolution.data()) == evolution`."""
-        return {name: getattr(self, name) for name in ("name", "optimizer", "rate", "decay", "rank")}
+        # Whole numbers as floats: a text that is read and written again has to stay the same.
+        numbers = {"rate": float(self.rate), "decay": float(self.decay)}
+        return {"name": self.name, "optimizer": self.optimizer, **numbers, "rank": self.rank}
 
     def ranks(self, returns: Sequence[float | None]) -> tuple[int, ...]:
         """`Generation.ranks` of members with these returns, in the order of their numbers; see `pair_gains`."""
@@ -92,8 +96,9 @@ class Evolution:
 
 @dataclass(frozen=True, slots=True)
 class SeparableCma:
-    """How generations move the mean, as in sep-CMA-ES (Ros and Hansen 2008), which also learns a step size and the
-    deviation of each parameter. Of a generation, `ranks` has the numbers of its best members, the best first.
+    """The rule of sep-CMA-ES (Ros and Hansen 2008): a generation moves the mean to its best members, and changes a step
+    size and the deviation of each parameter, which `separable_cma.py` computes. Of a generation, `ranks` has the
+    numbers of its best members, the best first.
 
     Args:
         members: number of members of each generation (λ), at least 2.
@@ -122,7 +127,8 @@ class SeparableCma:
         )
 
 
-Rule = Evolution | SeparableCma
+Rule = OpenAiEs | SeparableCma
+"""How generations of an evolution strategy move its mean."""
 
 
 def pair_gains(returns: Sequence[float | None]) -> tuple[int, ...]:
@@ -164,7 +170,7 @@ def read_evolution(data: Any) -> Rule:
     if data["optimizer"] not in ("adam", "sgd"):
         raise InvalidEvolution(f"evolution: expected optimizer adam or sgd, got {data['optimizer']!r:.60}")
     rank = _whole(data, "rank", 0, MOST_RANK)
-    return Evolution(data["optimizer"], _number(data, "rate"), _number(data, "decay"), rank)
+    return OpenAiEs(data["optimizer"], _number(data, "rate"), _number(data, "decay"), rank)
 
 
 def _number(data: dict[str, Any], name: str) -> float:

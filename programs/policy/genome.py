@@ -137,7 +137,10 @@ def read(text: str) -> Policy:
         InvalidPolicy: the text is not a policy, or its layout or noise generator is of another version of germline.
     """
     if len(text) > MAX_CHARACTERS:
-        raise InvalidPolicy(f"expected at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
+        raise InvalidPolicy(
+            f"expected a policy of at most {MAX_CHARACTERS:,} characters, got {len(text):,}: it has all generations of "
+            "its run; begin another run, with a smaller population or budget"
+        )
     policy = _known(text, 2)
     if policy is None:
         policy = _parse(text)

@@ -10,7 +10,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.programs.policy.evolution import Evolution, Generation
+from germline.programs.policy.evolution import Generation, OpenAiEs
 from germline.programs.policy.member_noise import gain_weighted_noise
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import Floats
@@ -38,7 +38,7 @@ class Moments:
 
 
 def ascended(
-    parameters: Floats, moments: Moments, network: Network, evolution: Evolution, generation: Generation
+    parameters: Floats, moments: Moments, network: Network, evolution: OpenAiEs, generation: Generation
 ) -> tuple[Floats, Moments]:
     """The mean after a generation, float32 `[P]`, and the moments."""
     ascent = gradient(parameters, network, evolution, generation)
@@ -55,7 +55,7 @@ def ascended(
         return moved.astype(np.float32), Moments(first, second, power1, power2)
 
 
-def gradient(parameters: Floats, network: Network, evolution: Evolution, generation: Generation) -> Doubles:
+def gradient(parameters: Floats, network: Network, evolution: OpenAiEs, generation: Generation) -> Doubles:
     """The estimated gradient of the expected utility, less the weight decay, float64 `[P]`.
 
     The utility of a member is its rank, scaled to -1/2 … 1/2. Of n members with utilities u and noise ε the estimate is

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.programs.compiling import compiled
-from germline.programs.policy.evolution import Evolution, Generation, Member
+from germline.programs.policy.evolution import Generation, Member, OpenAiEs
 from germline.programs.policy.network import Network, ParameterTensor
 from germline.programs.policy.noise import STEP, Floats, Integers
 from germline.programs.policy.noise_generator import add_member_noise, weighted_noise
@@ -25,7 +25,7 @@ EXACT = 2**53
 """Whole numbers up to this are exact in double precision, whatever the order of a sum of them."""
 
 
-def add_member(parameters: Floats, network: Network, evolution: Evolution, member: Member) -> None:
+def add_member(parameters: Floats, network: Network, evolution: OpenAiEs, member: Member) -> None:
     """Adds the noise of a member of a generation to the P parameters of its mean, float32 `[P]`, in place."""
     pair, sigma = member.number // 2, -member.sigma if member.number % 2 else member.sigma
     if evolution.rank == 0:
@@ -37,7 +37,7 @@ def add_member(parameters: Floats, network: Network, evolution: Evolution, membe
         _add_product(parameters[part.tensor.span], left, right, sigma * part.unit)
 
 
-def gain_weighted_noise(network: Network, evolution: Evolution, generation: Generation) -> NDArray[np.float64]:
+def gain_weighted_noise(network: Network, evolution: OpenAiEs, generation: Generation) -> NDArray[np.float64]:
     """The sum over the pairs of a generation of the gain of the pair times its noise, float64 `[P]`."""
     gains = np.array(generation.ranks, np.int64)
     if evolution.rank == 0:

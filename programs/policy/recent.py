@@ -1,4 +1,4 @@
-"""What was used last, within bounds of number and size."""
+"""A cache of the least-recently-used kind, bounded by the number and the size of its values."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,11 +9,11 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """Values by key, of which those that were not used for longest are dropped.
+    """A least-recently-used cache: when it is full, the values that were not used for longest are dropped.
 
     Args:
-        most: number of values.
-        most_characters: size of all values together; a larger value is not kept at all.
+        most: most values that are kept.
+        most_characters: most characters of all values together; a value of more characters is not kept at all.
     """
 
     def __init__(self, most: int, most_characters: int) -> None:
@@ -37,7 +37,8 @@ class Recent(Generic[K, V]):
         return kept[0]
 
     def add(self, key: K, value: V, characters: int) -> None:
-        """Adds a value of this size, unless the key has one."""
+        """Adds a value that counts as so many characters. If the key has a value already, that stays, and is not used
+        by this."""
         if key in self._values or characters > self.most_characters:
             return
         self._values[key] = value, characters

@@ -60,8 +60,9 @@ def drawn(parameters: Floats, distribution: Distribution, member: Member) -> Flo
     """The parameters of a member, float32 `[P]`."""
     noise = np.zeros(len(parameters), np.float32)
     add_member_noise(noise, member.seed, member.number, 1.0)
-    scale = member.sigma * distribution.factor * np.sqrt(distribution.variances)
-    return (parameters + scale * noise).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # parameters that are not finite fail when they are scored
+        scale = member.sigma * distribution.factor * np.sqrt(distribution.variances)
+        return (parameters + scale * noise).astype(np.float32)
 
 
 def moved(
@@ -87,14 +88,14 @@ def moved(
     power = old.power * kept * kept
     rising = length < (1.4 + 2 / (n + 1)) * rates.length * sqrt(1 - power)
     keep = sqrt(rates.path * (2 - rates.path) * mass) if rising else 0.0
-    variance_path = (1 - rates.path) * old.variance_path + keep * (roots * by)
     lost = 0.0 if rising else rates.path * (2 - rates.path)
     share = 1 - rates.path_share - rates.spread_share + rates.path_share * lost
-    variances = share * old.variances + rates.path_share * (variance_path * variance_path)
-    variances += rates.spread_share * (old.variances * spread)
-
-    mean = parameters + generation.sigma * old.factor * (roots * by)
-    return mean.astype(np.float32), Distribution(variances, step_path, variance_path, factor, power)
+    with np.errstate(over="ignore", invalid="ignore"):  # as for members
+        variance_path = (1 - rates.path) * old.variance_path + keep * (roots * by)
+        variances = share * old.variances + rates.path_share * (variance_path * variance_path)
+        variances += rates.spread_share * (old.variances * spread)
+        mean = parameters + generation.sigma * old.factor * (roots * by)
+        return mean.astype(np.float32), Distribution(variances, step_path, variance_path, factor, power)
 
 
 @lru_cache(maxsize=16)

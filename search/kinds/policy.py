@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from germline.programs.policy.evolution import MOST_PAIRS, MOST_RANK, Evolution, Rule, SeparableCma
+from germline.programs.policy.evolution import MOST_RANK
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import read_network
 from germline.programs.policy.space import PolicySpace
 from germline.search.behaviour_map import MOST_VORONOI_CELLS
 from germline.search.kind import Kind, Preset
+from germline.search.kinds.policy_evolution import check_settings_of_openai_es, openai_es, sep_cma_es
 from germline.search.kinds.policy_map import (
     map_layout_for,
     map_layout_of,
@@ -22,7 +23,6 @@ from germline.search.kinds.policy_network import behaviour_length, network_for, 
 from germline.search.loop import LoopSettings
 from germline.search.proposers.settings import ProposerSettings, shares_setting
 from germline.search.settings import BadSetting, setting
-from germline.search.strategies.evolution_strategy import EvolutionStrategy
 from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
@@ -47,26 +47,11 @@ def _map_elites(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]
 
 
 def _openai_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
-    rule = Evolution(settings.optimizer, settings.rate, settings.decay, settings.rank)
-    return _evolution_strategy(settings, space, rule)
+    return openai_es(settings, _deep_ga(settings, space, parents=0))
 
 
 def _sep_cma_es(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
-    return _evolution_strategy(settings, space, SeparableCma(settings.population - 1))
-
-
-def _evolution_strategy(settings: "PolicySettings", space: PolicySpace, rule: Rule) -> Strategy[Any]:
-    if settings.depth:
-        raise BadSetting(
-            f"expected depth=0 for strategy={settings.strategy}, whose generations each need the last, got "
-            f"depth={settings.depth}"
-        )
-    if not 3 <= settings.population <= 2 * MOST_PAIRS + 1:
-        raise BadSetting(
-            f"expected a population of 3 to {2 * MOST_PAIRS + 1:,} for strategy={settings.strategy}, got "
-            f"{settings.population:,}"
-        )
-    return EvolutionStrategy(_deep_ga(settings, space, parents=0), rule)
+    return sep_cma_es(settings, _deep_ga(settings, space, parents=0))
 
 
 def _random(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
@@ -214,6 +199,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
     score_settings = ("steps",)
 
     def prepare(self, settings: PolicySettings, task: "type[PolicyTask]") -> PolicySettings:
+        check_settings_of_openai_es(settings, PolicySettings())
         network = network_for(settings, task)
         if settings.strategy == "novelty" and behaviour_length(task) == 0:
             raise BadSetting(

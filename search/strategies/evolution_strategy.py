@@ -45,23 +45,23 @@ class EvolutionStrategy(Strategy[EvolutionState]):
     A mean has two parents: the best member of the last generation, and the last mean.
 
     Args:
-        returns: the Deep GA, which chooses the winner; its population and σ are those of the generations, and it has no
+        deep_ga: the Deep GA, which chooses the winner; its population and σ are those of the generations, and it has no
             parents of its own.
         rule: how generations move the mean.
     """
 
     state_classes = (EvolutionState, TruncationState)
 
-    def __init__(self, returns: Truncation, rule: Rule) -> None:
-        self.returns = returns
-        self.space: PolicySpace = returns.space
+    def __init__(self, deep_ga: Truncation, rule: Rule) -> None:
+        self.deep_ga = deep_ga
+        self.space: PolicySpace = deep_ga.space
         self.rule = rule
 
     def init(self) -> EvolutionState:
-        return EvolutionState(self.returns.init())
+        return EvolutionState(self.deep_ga.init())
 
     def breed(self, state: EvolutionState, birth: int, rng_for: RngFor) -> Proposal:
-        index = birth % self.returns.population
+        index = birth % self.deep_ga.population
         first = birth - index
         mean = self._mean(state, first, rng_for)
         if index:
@@ -76,22 +76,22 @@ class EvolutionStrategy(Strategy[EvolutionState]):
 
     def advance(self, state: EvolutionState, block: Block) -> EvolutionState:
         if block.reviews:
-            return replace(state, returns=self.returns.advance(state.returns, block))
+            return replace(state, returns=self.deep_ga.advance(state.returns, block))
         mean, *members = block.births
         ranked = ranking(members)
         candidates = (mean.individual, *ranked) if mean.fitness is not None else ranked
-        returns = self.returns.after_generation(state.returns, candidates, block.births)
+        returns = self.deep_ga.after_generation(state.returns, candidates, block.births)
         ranks = self.rule.ranks([member.fitness for member in members])
         return EvolutionState(returns, mean.individual, ranked[0] if ranked else None, ranks)
 
     def reviews(self, state: EvolutionState) -> Sequence[Review]:
-        return self.returns.reviews(state.returns)
+        return self.deep_ga.reviews(state.returns)
 
     def closing(self, state: EvolutionState) -> Sequence[Review]:
-        return self.returns.closing(state.returns)
+        return self.deep_ga.closing(state.returns)
 
     def winner(self, state: EvolutionState) -> Individual | None:
-        return self.returns.winner(state.returns)
+        return self.deep_ga.winner(state.returns)
 
     def _mean(self, state: EvolutionState, first: int, rng_for: RngFor) -> Policy:
         """The mean of the generation whose first birth is `first`."""
@@ -108,4 +108,4 @@ class EvolutionStrategy(Strategy[EvolutionState]):
         return int(rng_for(first).integers(SEEDS, size=2)[1])
 
     def _sigma(self, first: int) -> float:
-        return self.returns.sigma.at(first // self.returns.population)
+        return self.deep_ga.sigma.at(first // self.deep_ga.population)

@@ -32,42 +32,42 @@ class MapElites(Strategy[MapElitesState]):
     end are reviewed, or may become the winner: without reviews, the winner is the fittest individual of the map.
 
     Args:
-        returns: the Deep GA, which mutates and chooses the winner; it has no parents of its own.
+        deep_ga: the Deep GA, which mutates and chooses the winner; it has no parents of its own.
         layout: the cells of the map.
     """
 
     state_classes: tuple[type[Any], ...] = (MapElitesState, TruncationState, BehaviourMap, Occupant)
 
-    def __init__(self, returns: Truncation, layout: MapLayout) -> None:
-        self.returns = returns
+    def __init__(self, deep_ga: Truncation, layout: MapLayout) -> None:
+        self.deep_ga = deep_ga
         self.layout = layout
 
     def init(self) -> MapElitesState:
-        return MapElitesState(self.returns.init(), self.layout.empty())
+        return MapElitesState(self.deep_ga.init(), self.layout.empty())
 
     def breed(self, state: MapElitesState, birth: int, rng_for: RngFor) -> Proposal:
         occupants = state.behaviours.occupants
         if not occupants:
-            return random_proposal(self.returns.space, birth, rng_for)
+            return random_proposal(self.deep_ga.space, birth, rng_for)
         rng = rng_for(birth)
-        return self.returns.child(occupants[int(rng.integers(len(occupants)))].individual, birth, rng)
+        return self.deep_ga.child(occupants[int(rng.integers(len(occupants)))].individual, birth, rng)
 
     def advance(self, state: MapElitesState, block: Block) -> MapElitesState:
         if block.reviews:
-            return replace(state, returns=self.returns.advance(state.returns, block))
+            return replace(state, returns=self.deep_ga.advance(state.returns, block))
         behaviours = self.layout.add(state.behaviours, self._located(block.births))
         holders = {occupant.individual.birth for occupant in behaviours.occupants}
         entered = tuple(scored for scored in block.births if scored.individual.birth in holders)
-        return MapElitesState(self.returns.advance(state.returns, Block(births=entered)), behaviours)
+        return MapElitesState(self.deep_ga.advance(state.returns, Block(births=entered)), behaviours)
 
     def reviews(self, state: MapElitesState) -> Sequence[Review]:
-        return self.returns.reviews(state.returns)
+        return self.deep_ga.reviews(state.returns)
 
     def closing(self, state: MapElitesState) -> Sequence[Review]:
-        return self.returns.closing(state.returns)
+        return self.deep_ga.closing(state.returns)
 
     def winner(self, state: MapElitesState) -> Individual | None:
-        return self.returns.winner(state.returns)
+        return self.deep_ga.winner(state.returns)
 
     def _located(self, births: Sequence[Scored]) -> list[Born[Individual]]:
         """The births with an ok outcome and a finite behaviour."""

@@ -37,7 +37,7 @@ class Novelty(Strategy[NoveltyState]):
     """The Deep GA with parents by novelty.
 
     Args:
-        returns: the Deep GA, which mutates the parents and chooses the elite by return; its own choice of parents is
+        deep_ga: the Deep GA, which mutates the parents and chooses the elite by return; its own choice of parents is
             replaced.
         neighbours: number of nearest descriptors in the mean distance (k in the papers).
         archive: share, 0 to 1, of the births with an ok outcome and a finite descriptor that enter the archive; a hash
@@ -47,20 +47,20 @@ class Novelty(Strategy[NoveltyState]):
 
     state_classes = (NoveltyState, TruncationState)
 
-    def __init__(self, returns: Truncation, neighbours: int, archive: float, blend: float = 0.0) -> None:
-        self.returns = returns
+    def __init__(self, deep_ga: Truncation, neighbours: int, archive: float, blend: float = 0.0) -> None:
+        self.deep_ga = deep_ga
         self.neighbours = neighbours
         self.archive = archive
         self.blend = blend
 
     def init(self) -> NoveltyState:
-        return NoveltyState(self.returns.init())
+        return NoveltyState(self.deep_ga.init())
 
     def breed(self, state: NoveltyState, birth: int, rng_for: RngFor) -> Proposal:
-        return self.returns.breed(replace(state.returns, parents=state.parents), birth, rng_for)
+        return self.deep_ga.breed(replace(state.returns, parents=state.parents), birth, rng_for)
 
     def advance(self, state: NoveltyState, block: Block) -> NoveltyState:
-        state = replace(state, returns=self.returns.advance(state.returns, block))
+        state = replace(state, returns=self.deep_ga.advance(state.returns, block))
         ok = [scored for scored in block.births if scored.fitness is not None]
         located = [scored for scored in ok if np.isfinite(descriptor(scored.outcome)).all()]
         if not located:
@@ -69,20 +69,20 @@ class Novelty(Strategy[NoveltyState]):
         novelties = novelty(np.array(descriptors), np.array([*descriptors, *state.archive]), self.neighbours)
         fitness = [scored.fitness or 0.0 for scored in located]
         scores = (1 - self.blend) * rank_shares(novelties) + self.blend * rank_shares(fitness)
-        parents = tuple(located[i].individual for i in descending(scores)[: self.returns.parents])
+        parents = tuple(located[i].individual for i in descending(scores)[: self.deep_ga.parents])
         entering = [
             point for scored, point in zip(located, descriptors, strict=True) if self.enters_archive(scored.individual)
         ]
         return replace(state, archive=(*state.archive, *entering), parents=parents)
 
     def reviews(self, state: NoveltyState) -> Sequence[Review]:
-        return self.returns.reviews(state.returns)
+        return self.deep_ga.reviews(state.returns)
 
     def closing(self, state: NoveltyState) -> Sequence[Review]:
-        return self.returns.closing(state.returns)
+        return self.deep_ga.closing(state.returns)
 
     def winner(self, state: NoveltyState) -> Individual | None:
-        return self.returns.winner(state.returns)
+        return self.deep_ga.winner(state.returns)
 
     def enters_archive(self, individual: Individual) -> bool:
         """Whether an individual enters the archive; decided by a hash of its fingerprint in the place of a random

@@ -65,8 +65,7 @@ def tell(distribution: Normal, points: Sequence[Sequence[float]], count: int) ->
     if not points:
         return replace(distribution, step=max(SMALLEST_STEP, distribution.step / 2))
     n, chosen = len(distribution.mean), points[: max(1, count // 2)]
-    raw = [math.log(count / 2 + 0.5) - math.log(rank) for rank in range(1, len(chosen) + 1)]
-    weights = [value / sum(raw) for value in raw]
+    weights = _weights(count, len(chosen))
     mass = 1 / sum(weight**2 for weight in weights)
     mean = tuple(sum(weight * point[i] for weight, point in zip(weights, chosen, strict=True)) for i in range(n))
     deviations = [distribution.step * math.sqrt(variance) for variance in distribution.variances]
@@ -90,10 +89,25 @@ def tell(distribution: Normal, points: Sequence[Sequence[float]], count: int) ->
     )
     lost = (1 - rising) * path_rate * (2 - path_rate)
     kept = 1 - path_share - spread_share + path_share * lost
-    variances = []
-    for i, variance in enumerate(distribution.variances):
-        steps = [(point[i] - distribution.mean[i]) / distribution.step for point in chosen]
-        spread = sum(weight * by**2 for weight, by in zip(weights, steps, strict=True))
-        variances.append(kept * variance + path_share * variance_path[i] ** 2 + spread_share * spread)
+    spreads = _spreads(distribution, chosen, weights)
+    variances = tuple(
+        kept * variance + path_share * path**2 + spread_share * spread
+        for variance, path, spread in zip(distribution.variances, variance_path, spreads, strict=True)
+    )
     step = min(LARGEST_STEP, max(SMALLEST_STEP, step))
-    return Normal(mean, step, tuple(variances), step_path, variance_path, generation)
+    return Normal(mean, step, variances, step_path, variance_path, generation)
+
+
+def _weights(count: int, chosen: int) -> list[float]:
+    """The weights of the best `chosen` of `count` draws, the best first; their sum is 1."""
+    raw = [math.log(count / 2 + 0.5) - math.log(rank) for rank in range(1, chosen + 1)]
+    return [value / sum(raw) for value in raw]
+
+
+def _spreads(distribution: Normal, chosen: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
+    """The weighted variance of the best draws around the last mean, in units of step², for each of n numbers."""
+    spreads = []
+    for i, mean in enumerate(distribution.mean):
+        steps = [(point[i] - mean) / distribution.step for point in chosen]
+        spreads.append(sum(weight * by**2 for weight, by in zip(weights, steps, strict=True)))
+    return spreads

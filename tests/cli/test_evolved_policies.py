@@ -8,12 +8,12 @@ from command_line import call, data
 
 from germline.cli.genome_diff import changes
 from germline.cli.presenters.policy import PolicyPresenter, evolution_text
-from germline.programs.policy.evolution import Evolution, Generation, Member, SeparableCma
+from germline.programs.policy.evolution import Generation, Member, OpenAiEs, SeparableCma
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network
 
 NETWORK = Network("mlp", (4,), 2, (4,))
-MEAN = Policy(NETWORK, 7, (Generation(5, 0.1, (3, -1)), Generation(6, 0.1, (0, 2))), Evolution("adam", 0.05))
+MEAN = Policy(NETWORK, 7, (Generation(5, 0.1, (3, -1)), Generation(6, 0.1, (0, 2))), OpenAiEs("adam", 0.05))
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,14 @@ def test_a_strategy_and_its_steps_have_a_line_each() -> None:
         "member 3 of noise of seed 8          σ 0.1",
     ]
     assert lines[3][-6:] != lines[4][-6:]
-    assert evolution_text(Evolution("sgd", 1, 0.1, 2)) == "openai-es, sgd, rate 1, weight decay 0.1, noise of rank 2"
+    assert evolution_text(OpenAiEs("sgd", 1, 0.1, 2)) == "openai-es, sgd, rate 1, weight decay 0.1, noise of rank 2"
     assert evolution_text(SeparableCma(99)) == "sep-cma-es, 99 members"
 
 
 def test_other_ranks_another_member_and_another_strategy_are_changes() -> None:
     others = [
         Policy(NETWORK, 7, (MEAN.mutations[0], Generation(6, 0.1, (0, 3))), MEAN.evolution),
-        Policy(NETWORK, 7, MEAN.mutations, Evolution("adam", 0.06)),
+        Policy(NETWORK, 7, MEAN.mutations, OpenAiEs("adam", 0.06)),
     ]
     for other in others:
         assert changes(write(MEAN), write(other))

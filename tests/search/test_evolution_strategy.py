@@ -12,7 +12,7 @@ from germline.db.store import Store
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.policy.parent_cache import ParentCache
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.policy.evolution import Evolution, Generation, Member, Rule, SeparableCma
+from germline.programs.policy.evolution import Generation, Member, OpenAiEs, Rule, SeparableCma
 from germline.programs.policy.genome import Policy, read
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import Floats
@@ -34,7 +34,7 @@ POPULATION = 6
 
 def search(candidates: int = 0, rule: Rule | None = None) -> EvolutionStrategy:
     return EvolutionStrategy(
-        Truncation(SPACE, POPULATION, 0, Sigma(0.1, decay=0.5), candidates), rule or Evolution("adam", 0.01)
+        Truncation(SPACE, POPULATION, 0, Sigma(0.1, decay=0.5), candidates), rule or OpenAiEs("adam", 0.01)
     )
 
 
@@ -165,7 +165,7 @@ def climbed(rule: Rule, generations: int = 60) -> tuple[float, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
-    [Evolution("adam", 0.05), Evolution("sgd", 0.5), Evolution("adam", 0.05, rank=1), SeparableCma(40)],
+    [OpenAiEs("adam", 0.05), OpenAiEs("sgd", 0.5), OpenAiEs("adam", 0.05, rank=1), SeparableCma(40)],
     ids=["adam", "sgd", "low rank", "sep-cma-es"],
 )
 def test_the_mean_climbs_a_hill(rule: Rule) -> None:
@@ -177,7 +177,7 @@ def test_weight_decay_pulls_the_mean_to_zero() -> None:
     mean = SPACE.draw(rng_for(9, 0)).genome
     ends = []
     for decay in (0.0, 1.0):
-        policy = Policy(mean.network, mean.seed, (), Evolution("sgd", 0.1, decay))
+        policy = Policy(mean.network, mean.seed, (), OpenAiEs("sgd", 0.1, decay))
         for seed in range(20):
             policy = policy.after(Generation(seed, 0.1, (0, 0)))
         ends.append(float(np.abs(parameters_of(policy)).mean()))
@@ -199,6 +199,11 @@ def test_weight_decay_pulls_the_mean_to_zero() -> None:
             "expected a strategy that varies parents for the operator",
         ),
         (["operators=mine.py:f:0.5"], "expected a strategy that varies parents for the operator"),
+        (
+            ["strategy=sep-cma-es", "decay=0.1"],
+            "expected decay=0.0 for strategy=sep-cma-es, which does not use it, got decay=0.1; --set strategy=openai",
+        ),
+        (["strategy=truncation", "optimizer=sgd"], "expected optimizer=adam for strategy=truncation"),
         (["rank=65"], "expected rank to be a whole number from 0 to 64"),
         (["optimizer=lion"], "expected optimizer to be one of adam, sgd, got 'lion'"),
         (["rate=0"], "expected rate to be a number from 1e-09"),

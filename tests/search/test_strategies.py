@@ -17,7 +17,7 @@ from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.space import OptimizerSpace
-from germline.programs.policy.evolution import Evolution, SeparableCma
+from germline.programs.policy.evolution import OpenAiEs, SeparableCma
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import NewGenome, Space
@@ -147,7 +147,7 @@ CASES = {
     "openai-es": Case(
         policies,
         lambda space: EvolutionStrategy(
-            Truncation(space, 5, 0, Sigma(0.1, decay=0.9), candidates=2), Evolution("adam", 0.05, decay=0.01)
+            Truncation(space, 5, 0, Sigma(0.1, decay=0.9), candidates=2), OpenAiEs("adam", 0.05, decay=0.01)
         ),
         "67f5ad4c0ac50a0c",
     ),

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.optimizer.modules.plain_values import attributes_of, numbers_of
-from germline.evaluators.optimizer.modules.template import tried
+from germline.evaluators.optimizer.modules.template import recorded_call
 
 IGNORED = -100
 """The target of an example that the cross entropy of torch leaves out."""
@@ -76,7 +76,7 @@ def check_repeats(module: nn.Module, score: Score) -> None:
     for training in (False, True, True, False, False):
         module.train(training)
         numbers = numbers_of(module)
-        losses[training].append(float(tried(module, lambda: score(module).detach()).result))
+        losses[training].append(float(recorded_call(module, lambda: score(module).detach()).result))
         counted = [name for name, value in numbers_of(module).items() if numbers.get(name, value) != value]
         # A counter may have an effect only after many calls, or a very small one.
         if counted and len(losses[training]) > 1:

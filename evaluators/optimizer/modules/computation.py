@@ -79,8 +79,8 @@ class Computation:
         self._kept = {name: value.to(device) for name, value in starts[0].items() if name in written | drawn}
         stacked = [*self._names, *self._kept]
         self._modules = {
-            training: StackedModule(modules[training], stacked, seen.random, seen.attends)
-            for training, seen in called.items()
+            training: StackedModule(modules[training], stacked, record.random, record.attends)
+            for training, record in called.items()
         }
         self.random = any(module.random for module in self._modules.values())
         self.elements = called[True].elements

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, 
 from germline.evaluators.task import Split
 
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32)
+Columns = tuple[Tensor, ...]
+"""Tensors with a row for each example; the last holds the targets."""
+
 SHUFFLE_SEED = 0
 """Seed of the order in which examples are divided into splits: the same for every run and every machine."""
 
@@ -54,27 +58,7 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
     Raises:
         InvalidTask: the data are of another form, or a split is empty.
     """
-    if isinstance(data, Mapping):
-        if set(data) != set(SPLITS):
-            raise InvalidTask(f"data by split has to have {', '.join(SPLITS)}, not {shown(sorted(map(str, data)))}")
-        parts = [_columns(data[split]) for split in SPLITS]
-        if len({len(part) for part in parts}) != 1:
-            raise InvalidTask(f"the splits of data differ in their number of tensors: {[len(part) for part in parts]}")
-        for number, column in enumerate(zip(*parts, strict=True)):
-            kinds = [(str(part.dtype), tuple(part.shape[1:])) for part in column]
-            if len(set(kinds)) != 1:
-                seen = ", ".join(
-                    f"{kind} {shape} in {split}" for (kind, shape), split in zip(kinds, SPLITS, strict=True)
-                )
-                raise InvalidTask(f"the examples of tensor {number} of data differ between splits: {seen}")
-        columns = tuple(torch.cat(column) for column in zip(*parts, strict=True))
-        order, sizes = torch.arange(len(columns[0])), [len(part[0]) for part in parts]
-    else:
-        columns = _columns(data)
-        count = len(columns[0])
-        sizes = _sizes(count, shares)
-        generator = torch.Generator().manual_seed(SHUFFLE_SEED)
-        order = torch.randperm(count, generator=generator) if shuffled else torch.arange(count)
+    columns, order, sizes = _of_splits(data) if isinstance(data, Mapping) else _divided(data, shares, shuffled)
     if 0 in sizes:
         if isinstance(data, Mapping):
             raise InvalidTask(f"no split may be empty, but data has {sizes} examples of {', '.join(SPLITS)}")
@@ -83,9 +67,40 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
     if gap and not shuffled and not isinstance(data, Mapping):
         for split in SPLITS[:-1]:
             if len(rows[split]) <= gap:
-                raise InvalidTask(f"gap leaves out {gap} examples of {split}, which has {len(rows[split])}")
+                raise InvalidTask(
+                    f"gap leaves out {gap} examples of {split}, which has {len(rows[split])}: set a smaller gap"
+                )
             rows[split] = rows[split][:-gap]
     return Examples(tuple(column.to(device) for column in columns), rows)
+
+
+def _of_splits(data: Mapping[Any, object]) -> tuple[Columns, Tensor, list[int]]:
+    """The examples of each split as rows of the same columns; the rows in the order of the splits, and the number of
+    examples of each."""
+    if set(data) != set(SPLITS):
+        raise InvalidTask(f"data by split has to have {', '.join(SPLITS)}, not {shown(sorted(map(str, data)))}")
+    parts = [_columns(data[split]) for split in SPLITS]
+    if len({len(part) for part in parts}) != 1:
+        raise InvalidTask(
+            f"each split of data has to have the same number of tensors, not {[len(part) for part in parts]}"
+        )
+    for number, column in enumerate(zip(*parts, strict=True)):
+        forms = [f"{part.dtype} {tuple(part.shape[1:])}" for part in column]
+        if len(set(forms)) != 1:
+            each = ", ".join(f"{form} in {split}" for form, split in zip(forms, SPLITS, strict=True))
+            raise InvalidTask(f"the examples of tensor {number} of data differ between splits: {each}")
+    columns = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+    return columns, torch.arange(len(columns[0])), [len(part[0]) for part in parts]
+
+
+def _divided(data: object, shares: Sequence[float], shuffled: bool) -> tuple[Columns, Tensor, list[int]]:
+    """The columns of examples that are not yet divided; their rows in the order in which the splits get them, and the
+    number of examples of each split."""
+    columns = _columns(data)
+    count = len(columns[0])
+    generator = torch.Generator().manual_seed(SHUFFLE_SEED)
+    order = torch.randperm(count, generator=generator) if shuffled else torch.arange(count)
+    return columns, order, _sizes(count, shares)
 
 
 def _sizes(count: int, shares: Sequence[float]) -> list[int]:
@@ -102,7 +117,7 @@ def _sizes(count: int, shares: Sequence[float]) -> list[int]:
     )
 
 
-def _columns(data: object) -> tuple[Tensor, ...]:
+def _columns(data: object) -> Columns:
     """Tensors of the same length, one row an example."""
     if isinstance(data, IterableDataset) or (isinstance(data, Dataset) and not hasattr(data, "__len__")):
         raise InvalidTask("data is a Dataset without a length; return a Dataset with __len__, or tensors")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code
-from germline.evaluators.optimizer.modules.template import Tried, tried
+from germline.evaluators.optimizer.modules.template import CallRecord, recorded_call
 
 Batch = tuple[Sequence[Tensor], Tensor]
 """Inputs and target of some examples."""
@@ -15,8 +15,10 @@ Measures = Callable[[Any, Tensor], dict[str, Tensor]]
 """The loss and other means of a batch by name, each of no axes, from a model's output and the target."""
 
 
-def called_once(module: nn.Module, batch: Batch, measures_of: Measures, check: Callable[[Any, Tensor], None]) -> Tried:
-    """What is seen when a module, in the mode in which it stands, is called on some examples.
+def called_once(
+    module: nn.Module, batch: Batch, measures_of: Measures, check: Callable[[Any, Tensor], None]
+) -> CallRecord:
+    """The record of a call of a module, in the mode in which it stands, on some examples.
 
     Args:
         module: on the device of the examples.
@@ -34,8 +36,8 @@ def called_once(module: nn.Module, batch: Batch, measures_of: Measures, check: C
         check(output, target)
         return measures_of(output, target)
 
-    seen: Tried = explained(lambda: tried(module, call), batch)
-    loss: Tensor = seen.result["loss"]
+    record: CallRecord = explained(lambda: recorded_call(module, call), batch)
+    loss: Tensor = record.result["loss"]
     if not loss.isfinite():
         raise InvalidTask(f"the loss of the untrained model on the first examples is {loss:.4g}")
     if module.training and not loss.requires_grad:
@@ -43,7 +45,7 @@ def called_once(module: nn.Module, batch: Batch, measures_of: Measures, check: C
             "the loss depends on no parameter of the model, so that nothing is trained: compute it from the output "
             "of the model with operations of torch, without detach(), item() or torch.no_grad()"
         )
-    return seen
+    return record
 
 
 def copied(batch: Batch) -> Batch:

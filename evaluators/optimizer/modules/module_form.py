@@ -24,7 +24,7 @@ def module_of(value: object) -> nn.Module:
     for name, tensor in [*value.named_parameters(), *value.named_buffers()]:
         _check_tensor(name, tensor)
     if not any(parameter.requires_grad for parameter in value.parameters()):
-        raise InvalidTask("the model has no parameter to train")
+        raise InvalidTask("the model has no parameter to train: let it have an nn.Parameter that requires a gradient")
     check_memory(value, frozenset())
     return value.float()
 

@@ -52,20 +52,8 @@ def layer_of(name: str) -> Callable[..., Any]:
     def rule(count: int, own: tuple[bool, ...], layers: int, directions: int, biased: bool, *tensors: Tensor) -> States:
         """The outputs `[N, time, batch, hidden]` and the last states `[N, layers, batch, hidden]`."""
         x, *others = (stacked(count, each, tensor) for each, tensor in zip(own[3:], tensors, strict=True))
-        first, weights = others[:kinds], others[kinds:]
-        width = len(weights) // (layers * directions)
-        lasts: list[States] = []
-        for layer in range(layers):
-            outputs = []
-            for direction in range(directions):
-                place = layer * directions + direction
-                states = tuple(state[:, place] for state in first)
-                own_weights = weights[place * width : (place + 1) * width]
-                output, states = _over_time(cell, x, own_weights, biased, states, backwards=direction == 1)
-                outputs.append(output)
-                lasts.append(states)
-            x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
-        return x, *(torch.stack(state, 1) for state in zip(*lasts, strict=True))
+        output, lasts = _through_layers(cell, x, others[:kinds], others[kinds:], layers, directions, biased)
+        return output, *(torch.stack(state, 1) for state in zip(*lasts, strict=True))
 
     def unstacked(layers: int, directions: int, biased: bool, x: Tensor, *others: Tensor) -> Any:
         first = others[:kinds] if kinds > 1 else others[0]
@@ -86,6 +74,32 @@ def layer_of(name: str) -> Callable[..., Any]:
         return (output.transpose(0, 1) if batch_first else output), *lasts
 
     return call
+
+
+def _through_layers(
+    cell: Cell,
+    x: Tensor,
+    first: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    layers: int,
+    directions: int,
+    biased: bool,
+) -> tuple[Tensor, list[States]]:
+    """The outputs of the last of several layers, from inputs `[N, time, batch, inputs]`, and the last states of each
+    layer in each direction. `first` are the first states of all of these, `[N, layers * directions, batch, hidden]`."""
+    width = len(weights) // (layers * directions)
+    lasts: list[States] = []
+    for layer in range(layers):
+        outputs = []
+        for direction in range(directions):
+            place = layer * directions + direction
+            states = tuple(state[:, place] for state in first)
+            own_weights = weights[place * width : (place + 1) * width]
+            output, states = _over_time(cell, x, own_weights, biased, states, backwards=direction == 1)
+            outputs.append(output)
+            lasts.append(states)
+        x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+    return x, lasts
 
 
 def _over_time(

@@ -1,7 +1,7 @@
-"""Attention, layer norm and recurrent layers of many candidates."""
+"""Attention and layer norm of many candidates."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from math import sqrt
 from typing import Any
 
@@ -16,12 +16,16 @@ from germline.evaluators.tasks.norm import EPSILON, affine_layer_norm
 def _attention(
     count: int, own: tuple[bool, ...], query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
 ) -> Tensor:
-    """Softmax attention on `[N, ..., heads, positions, width]`.
+    """Softmax attention on `[N, ..., heads, positions, width]`, with a mask that is added to scores, `[queries, keys]`,
+    or `[N, queries, keys]` if candidates have their own.
 
     Heads are computed one after the other: as slices of a projection they need no copies, and their results are
     concatenated as the next projection takes them.
     """
     query, key, value = (stacked(count, each, part) for each, part in zip(own, (query, key, value), strict=False))
+    if mask is not None and own[3]:  # a learned mask: the same for the examples of a candidate
+        examples = query[0, ..., 0, 0, 0].numel()
+        mask = mask[:, None].expand(-1, examples, -1, -1).flatten(0, 1)
     heads = []
     for number in range(query.shape[-3]):
         q, k, v = (part[..., number, :, :].reshape(-1, *part.shape[-2:]) for part in (query, key, value))
@@ -63,10 +67,10 @@ def attention(
         mask = _future(query.shape[-2], key.shape[-2], query.device)
     elif mask is not None and mask.dtype == torch.bool:
         mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, -torch.inf)
-    return _ATTENTION(query, key, value, mask, scale or 1 / sqrt(query.shape[-1]))
+    return _ATTENTION(query, key, value, mask, 1 / sqrt(query.shape[-1]) if scale is None else scale)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _future(queries: int, keys: int, device: torch.device) -> Tensor:
     """What is added to the scores of positions that a query must not see."""
     return torch.full((queries, keys), -torch.inf, device=device).triu(1)

@@ -1,6 +1,6 @@
 """The model of a task, built from a seed: which of its tensors are trained, kept for each candidate, or constant."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,13 @@ RECURRENT = 12
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What is seen when a module is called once.
+class CallRecord:
+    """What a call of a module did.
 
     Attributes:
         written: names of its buffers, and of its parameters that are not trained, that the call changed.
         random: whether the call drew random numbers.
-        attends: whether it calls a function for attention.
+        attends: whether it called a function for attention.
         elements: numbers that all its layers returned, a measure of its activations.
         result: what the call returned.
     """
@@ -72,7 +72,7 @@ class Tried:
     result: Any
 
 
-def tried(module: nn.Module, call: Callable[[], Any]) -> Tried:
+def recorded_call(module: nn.Module, call: Callable[[], Any]) -> CallRecord:
     """Calls a module by `call` with random numbers of seed 0, and restores its tensors and the generators.
 
     Raises:
@@ -84,40 +84,57 @@ def tried(module: nn.Module, call: Callable[[], Any]) -> Tried:
         nonlocal elements
         elements += 0 if list(layer.children()) else _numbers_of(layer, output)
 
-    trained = trained_tensors(module)
+    trained = trained_tensors(module)  # before the call, which may freeze a parameter
     before = {name: (tensor, tensor.detach().clone(), tensor._version) for name, tensor in _tensors(module)}
     handles = [layer.register_forward_hook(count) for layer in module.modules()]
     cuda = torch.cuda.is_available()
     try:
         with seeded(0, cuda):
             at_first = states(cuda)
-            with _Names() as names:
+            with _CalledFunctions() as functions:
                 result = call()
             random = states(cuda) != at_first
     finally:
         for handle in handles:
             handle.remove()
+    attends = any("attention" in name or "transformer" in name for name in functions.names)
+    return CallRecord(_restored(module, before, trained), random, attends, elements, result)
+
+
+def _restored(
+    module: nn.Module, before: Mapping[str, tuple[Tensor, Tensor, int]], trained: Container[str]
+) -> frozenset[str]:
+    """Gives the tensors of a module the values of before a call, and returns the names of those that it wrote.
+
+    Args:
+        module: the module after the call.
+        before: of each parameter and buffer the tensor, its value and its version before the call.
+        trained: names of the parameters that are trained.
+
+    Raises:
+        InvalidTask: the call changed a parameter that is trained, or registered a buffer.
+    """
     written = set()
     for name, tensor in list(_tensors(module)):
         if name not in before:
             raise InvalidTask(f"forward registers the buffer {name}: register it with its first value in __init__")
         first, value, version = before[name]
         # The statistics of BatchNorm change without a new version, and others by a write of equal values.
-        if tensor is not first or tensor._version != version or not torch.equal(tensor, value):
-            if name in trained:
-                raise InvalidTask(
-                    f"forward writes into the parameter {name}, which is trained: compute with a changed copy of it, "
-                    "or use torch.nn.utils.parametrize"
-                )
-            written.add(name)
-            with torch.no_grad():
-                first.copy_(value)
-            parent, _, attribute = name.rpartition(".")
-            layer = module.get_submodule(parent)
-            if attribute in layer._buffers:
-                layer._buffers[attribute] = first.detach()
-    attends = any("attention" in name or "transformer" in name for name in names.called)
-    return Tried(frozenset(written), random, attends, elements, result)
+        if tensor is first and tensor._version == version and torch.equal(tensor, value):
+            continue
+        if name in trained:
+            raise InvalidTask(
+                f"forward writes into the parameter {name}, which is trained: compute with a changed copy of it, "
+                "or use torch.nn.utils.parametrize"
+            )
+        written.add(name)
+        with torch.no_grad():
+            first.copy_(value)
+        parent, _, attribute = name.rpartition(".")
+        layer = module.get_submodule(parent)
+        if attribute in layer._buffers:
+            layer._buffers[attribute] = first.detach()
+    return frozenset(written)
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -133,15 +150,15 @@ def _numbers_of(layer: nn.Module, output: object) -> int:
     return output.numel() if isinstance(output, Tensor) else 0
 
 
-class _Names(TorchFunctionMode):
+class _CalledFunctions(TorchFunctionMode):
     """Records the names of the functions of torch that are called within the context."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.called: set[str] = set()
+        self.names: set[str] = set()
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        self.called.add(getattr(function, "__name__", ""))
+        self.names.add(getattr(function, "__name__", ""))
         return function(*args, **(kwargs or {}))

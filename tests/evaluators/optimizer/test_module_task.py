@@ -141,6 +141,20 @@ class _Cells(nn.Module):
         return result
 
 
+class _Masked(nn.Module):
+    """Attention of three positions with a learned mask, as relative positions have it."""
+
+    def __init__(self, scale: float | None) -> None:
+        super().__init__()
+        self.mask, self.scale, self.output = nn.Parameter(torch.randn(3, 3)), scale, nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        heads = x.view(-1, 1, 3, 2) + self.output.bias[:2]
+        attended = F.scaled_dot_product_attention(heads, heads, heads, self.mask, scale=self.scale)
+        result: Tensor = self.output(attended.flatten(1))
+        return result
+
+
 class _Packed(_Recurrent):
     def forward(self, x: Tensor) -> Tensor:
         lengths = torch.full((len(x),), 3)
@@ -165,6 +179,8 @@ def images(*layers: nn.Module) -> Callable[[], nn.Module]:
         lambda: _Cells("LSTMCell"),
         lambda: _Cells("GRUCell", bias=False),
         lambda: _Cells("RNNCell"),
+        lambda: _Masked(None),
+        lambda: _Masked(0.0),
         lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, bias=False)),
         lambda: nn.Sequential(
             nn.Unflatten(1, (3, 2)), nn.TransformerEncoderLayer(2, 1, 4, batch_first=True), nn.Flatten()

@@ -14,7 +14,7 @@ from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.evaluator import FIRST_HELDOUT_SEED, PolicyEvaluator
 from germline.evaluators.policy.parent_cache import NEAR, ParentCache
 from germline.evaluators.policy.player import EpisodeResult
-from germline.programs.policy.evolution import Evolution, Generation, Member, Rule, SeparableCma
+from germline.programs.policy.evolution import Generation, Member, OpenAiEs, Rule, SeparableCma
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network
 from germline.programs.policy.parameters import replay
@@ -175,7 +175,7 @@ def test_parameters_by_way_of_parents_equal_a_replay(kept: int) -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 3, 100])
-@pytest.mark.parametrize("rule", [Evolution("adam", 0.05), Evolution("adam", 0.05, rank=2), SeparableCma(6)], ids=str)
+@pytest.mark.parametrize("rule", [OpenAiEs("adam", 0.05), OpenAiEs("adam", 0.05, rank=2), SeparableCma(6)], ids=str)
 def test_parameters_by_way_of_means_equal_a_replay(kept: int, rule: Rule) -> None:
     mean = Policy(NETWORK, 7, (), rule)
     cache = ParentCache(max_bytes=kept * (4 + 8 + 8) * NETWORK.parameter_count)

@@ -14,19 +14,20 @@ from germline.programs.policy import genome, noise, noise_generator
 from germline.programs.policy.evolution import (
     MOST_PAIRS,
     MOST_RANK,
-    Evolution,
     Generation,
     Member,
     Mutation,
+    OpenAiEs,
     pair_gains,
 )
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
-from germline.programs.policy.member_noise import EXACT, LARGEST_NOISE, gain_weighted_noise
+from germline.programs.policy.gradient_ascent import gradient
+from germline.programs.policy.member_noise import EXACT, LARGEST_NOISE, add_member, gain_weighted_noise
 from germline.programs.policy.network import Network
 from germline.programs.policy.parameters import initial_parameters, replay
 
 NETWORK = Network("mlp", (3,), 2, (40, 30))
-ADAM, SGD, LOW = Evolution("adam", 0.05, decay=0.01), Evolution("sgd", 0.5), Evolution("adam", 0.05, rank=2)
+ADAM, SGD, LOW = OpenAiEs("adam", 0.05, decay=0.01), OpenAiEs("sgd", 0.5), OpenAiEs("adam", 0.05, rank=2)
 STEPS = (
     Generation(5, 0.1, (3, 0, -6)),
     Generation(2**32 - 1, 0.09, (-5, 6, 1)),
@@ -99,7 +100,7 @@ def reference(policy: Policy) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("evolution", [ADAM, SGD, LOW], ids=["adam", "sgd", "low rank"])
 @pytest.mark.parametrize("number", [None, 4, 5])
-def test_parameters_are_those_of_the_papers(evolution: Evolution, number: int | None) -> None:
+def test_parameters_are_those_of_the_papers(evolution: OpenAiEs, number: int | None) -> None:
     policy = Policy(NETWORK, 7, STEPS, evolution)
     if number is not None:
         policy = policy.after(Member(9, 0.1, number))
@@ -114,13 +115,13 @@ def test_parameters_are_those_of_the_papers(evolution: Evolution, number: int | 
     [(ADAM, "e2bc2469e40eda47"), (SGD, "bd2bce5b22576fdb"), (LOW, "cbf433d3a14a3729")],
     ids=["adam", "sgd", "low rank"],
 )
-def test_parameters_have_not_changed_since_version_1(evolution: Evolution, golden: str) -> None:
+def test_parameters_have_not_changed_since_version_1(evolution: OpenAiEs, golden: str) -> None:
     policy = Policy(NETWORK, 7, (*STEPS, Member(9, 0.1, 3)), evolution)
     assert sha256(replay(policy).astype("<f4").tobytes()).hexdigest()[:16] == golden
 
 
 @pytest.mark.parametrize("evolution", [ADAM, LOW], ids=["full", "low rank"])
-def test_both_members_of_a_pair_are_as_far_from_the_mean(evolution: Evolution) -> None:
+def test_both_members_of_a_pair_are_as_far_from_the_mean(evolution: OpenAiEs) -> None:
     mean = Policy(NETWORK, 7, (), evolution)
     base, one, other, next_pair = (
         replay(policy).astype(np.float64)
@@ -176,6 +177,30 @@ def test_gains_are_differences_of_mean_ranks_and_failures_rank_last() -> None:
         ranks = [sum((b or 0) < (a or 0) for b in returns) + sum(a == b for b in returns) / 2 - 0.5 for a in returns]
         differences = [2 * (a - b) for a, b in zip(ranks[::2], [*ranks[1::2], 2.0], strict=True)]
         assert list(pair_gains(returns)) == differences
+
+
+@pytest.mark.parametrize(("members", "cosine"), [(48, 0.126), (256, 0.282), (255, 0.282)])
+def test_an_estimate_points_along_the_gradient_as_far_as_its_pairs_allow(members: int, cosine: float) -> None:
+    """With m pairs and P parameters the cosine is about √(m / (m + P)), if returns are linear in the parameters."""
+    network, cosines = Network("mlp", (8,), 4, (32, 32)), []
+    for seed in range(4):
+        direction = np.random.default_rng(seed).standard_normal(network.parameter_count)
+        returns = []
+        for number in range(members):
+            parameters = np.zeros(network.parameter_count, np.float32)
+            add_member(parameters, network, ADAM, Member(seed, 0.1, number))
+            returns.append(float(parameters @ direction))
+        ascent = gradient(parameters * 0, network, ADAM, Generation(seed, 0.1, pair_gains(returns)))
+        cosines.append(float(ascent @ direction / np.linalg.norm(ascent) / np.linalg.norm(direction)))
+    assert np.mean(cosines) == pytest.approx(cosine, abs=0.04)
+
+
+def test_whole_numbers_of_a_strategy_are_written_as_they_are_read() -> None:
+    policy = Policy(NETWORK, 7, (), OpenAiEs("sgd", 1, decay=2))
+    text = write(policy)
+    genome._policy_by_text.clear()
+    genome._text_by_policy.clear()
+    assert write(read(text)) == text and '"rate": 1.0, "decay": 2.0' in text
 
 
 def test_a_genome_with_a_strategy_is_read_as_it_was_written_with_and_without_what_is_remembered() -> None:

@@ -103,6 +103,20 @@ def test_a_genome_is_read_as_it_was_written() -> None:
     assert read(text) == policy and '"evolution": {"name": "sep-cma-es/1", "members": 13}' in text
 
 
+def test_parameters_beyond_all_bounds_are_not_finite_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    """Such a genome can only come from elsewhere: each of its generations has the same members far from the mean."""
+    lengths = []
+    for number in range(500):
+        values = np.zeros(NETWORK.parameter_count, np.float32)
+        noise_generator.add_member_noise(values, 5, number, 1.0)
+        lengths.append(float(np.square(values).sum()))
+    far = tuple(int(number) for number in np.argsort(lengths)[:-6:-1])
+    policy = Policy(NETWORK, 7, (Generation(5, 1e6, far),) * 800, SeparableCma(500))
+    assert not np.isfinite(replay(policy)).all()
+    assert not np.isfinite(replay(policy.after(Member(5, 1e6, 1)))).all()
+    assert not recwarn.list
+
+
 def changed(evolution: Any = None, last: Any = None) -> str:
     data = json.loads(write(Policy(NETWORK, 7, STEPS, RULE)))
     genome._policy_by_text.clear()

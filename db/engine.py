@@ -5,7 +5,9 @@ Python's SQLite module is kept from beginning transactions by itself (SQLAlchemy
 database is still locked after the busy time-out, the transaction is rolled back and repeated (``LockRetry``).
 """
 
+import math
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +33,10 @@ from germline.db.sqlite_connection import connect as connect_file
 
 T = TypeVar("T")
 
+SYNC_EVERY = 1.0
+"""Seconds after a wait for the disk in which transactions that may go without do so. The wait takes as long as a
+generation of a fast search, milliseconds."""
+
 _LOCKED_SQLSTATES = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 _DISK_FULL_SQLSTATE = "53100"
 
@@ -52,10 +58,15 @@ class Database:
         self.location = location
         self.differences = differences or Differences()
         self._retry = retry
+        self._log_in_use = False
+        self._synced = -math.inf
         if isinstance(location, SqliteFile):
             engine = _sqlite_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options()
-            self._writer = engine.execution_options(germline_begin="IMMEDIATE")
+            self._writer = engine.execution_options(germline_begin=("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"))
+            self._quick_writer = engine.execution_options(
+                germline_begin=("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE")
+            )
         else:
             engine = _server_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -68,16 +79,24 @@ class Database:
         """
         return self._call(lambda: self._transact(self._reader, work))
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], synced: bool = True) -> T:
         """Returns ``work(connection)``, in a transaction that is committed unless ``work`` raises.
 
-        ``work`` may be called more than once.
+        ``work`` may be called more than once. The disk has the transaction when this returns. If ``synced`` is False
+        and the disk was waited for less than ``SYNC_EVERY`` ago, it has it after a later write or when the system
+        writes its buffers: a loss of power may take it, while nothing that ends a process does.
 
         Raises:
             AlteredSchema: something of the file could act when rows are written.
         """
         self.differences.refuse_writing(str(self.location))
-        return self._call(lambda: self._transact(self._writer, work))
+        now = time.monotonic()
+        # Without a log, the file itself would be at risk.
+        quick = not synced and self._log_in_use and now - self._synced < SYNC_EVERY
+        result = self._call(lambda: self._transact(self._quick_writer if quick else self._writer, work))
+        if not quick:
+            self._synced = now
+        return result
 
     def use_write_ahead_log(self) -> None:
         """Switches a SQLite file to a write-ahead log, so that reads and writes do not wait for each other.
@@ -91,7 +110,7 @@ class Database:
         if isinstance(self.location, SqliteFile):
             self.differences.refuse_writing(str(self.location))
             path = self.location.path
-            self._call(lambda: _use_write_ahead_log(self._reader, path))
+            self._log_in_use = self._call(lambda: _use_write_ahead_log(self._reader, path))
 
     def close(self) -> None:
         """Closes the connection; the next transaction opens a new one."""
@@ -125,8 +144,8 @@ def _sqlite_engine(location: SqliteFile, busy_seconds: float, read_only: bool) -
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get("germline_begin", "")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        for statement in connection.get_execution_options().get("germline_begin", ("BEGIN",)):
+            connection.exec_driver_sql(statement)
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin_statement(connection: Connection, *statement: object) -> None:
@@ -153,13 +172,15 @@ def _server_engine(location: Server, busy_seconds: float, read_only: bool) -> En
         raise Unreachable(f"{location} needs {error.name}: run `pip install 'germline[postgres]'`") from error
 
 
-def _use_write_ahead_log(engine: Engine, path: Path) -> None:
+def _use_write_ahead_log(engine: Engine, path: Path) -> bool:
+    """True if the file has a write-ahead log now."""
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         try:
-            driver.execute("PRAGMA journal_mode = WAL").fetchall()
+            mode = driver.execute("PRAGMA journal_mode = WAL").fetchall()
             driver.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
+            return mode == [("wal",)]
         except sqlite3.Error as error:
             raise as_database_error(error, path) from error
 

@@ -104,7 +104,11 @@ class BaseStore:
         Raises:
             RecordConflict: a row is there already, or refers to a missing row.
         """
+        return self._add_rows(what, lambda connection: work(connection, *args, **kwargs), synced=True)
+
+    def _add_rows(self, what: str, work: Callable[[Connection], T], synced: bool) -> T:
+        """The same; if ``synced`` is False, a loss of power may take the rows of the last moments (``SYNC_EVERY``)."""
         try:
-            return self._write(work, *args, **kwargs)
+            return self._database.write(work, synced)
         except RecordConflict as error:
             raise RecordConflict(f"{what}: recorded already, or referring to a missing birth ({error})") from error

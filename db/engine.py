@@ -5,9 +5,7 @@ Python's SQLite module is kept from beginning transactions by itself (SQLAlchemy
 database is still locked after the busy time-out, the transaction is rolled back and repeated (``LockRetry``).
 """
 
-import math
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,10 +31,6 @@ from germline.db.sqlite_connection import connect as connect_file
 
 T = TypeVar("T")
 
-SYNC_EVERY = 1.0
-"""Seconds after a wait for the disk in which transactions that may go without do so. The wait takes as long as a
-generation of a fast search, milliseconds."""
-
 _LOCKED_SQLSTATES = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 _DISK_FULL_SQLSTATE = "53100"
 
@@ -59,7 +53,6 @@ class Database:
         self.differences = differences or Differences()
         self._retry = retry
         self._log_in_use = False
-        self._synced = -math.inf
         if isinstance(location, SqliteFile):
             engine = _sqlite_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options()
@@ -82,21 +75,15 @@ class Database:
     def write(self, work: Callable[[Connection], T], synced: bool = True) -> T:
         """Returns ``work(connection)``, in a transaction that is committed unless ``work`` raises.
 
-        ``work`` may be called more than once. The disk has the transaction when this returns. If ``synced`` is False
-        and the disk was waited for less than ``SYNC_EVERY`` ago, it has it after a later write or when the system
-        writes its buffers: a loss of power may take it, while nothing that ends a process does.
+        ``work`` may be called more than once. The disk has the transaction when this returns; if ``synced`` is False,
+        perhaps only after the next write, so that a loss of power may take it. Whatever ends a process takes nothing.
 
         Raises:
             AlteredSchema: something of the file could act when rows are written.
         """
         self.differences.refuse_writing(str(self.location))
-        now = time.monotonic()
-        # Without a log, the file itself would be at risk.
-        quick = not synced and self._log_in_use and now - self._synced < SYNC_EVERY
-        result = self._call(lambda: self._transact(self._quick_writer if quick else self._writer, work))
-        if not quick:
-            self._synced = now
-        return result
+        quick = self._log_in_use and not synced  # without a log, the file itself would be at risk
+        return self._call(lambda: self._transact(self._quick_writer if quick else self._writer, work))
 
     def use_write_ahead_log(self) -> None:
         """Switches a SQLite file to a write-ahead log, so that reads and writes do not wait for each other.

@@ -1,5 +1,5 @@
 """Numpy's seed sequences (O'Neill 2015) and the generators that begin with them, compiled: a search needs one for every
-birth and another for every policy's episodes, and numpy's own take ten times as long.
+birth and another for every policy's episodes, and numpy's own take several times as long.
 """
 
 from collections.abc import Sequence

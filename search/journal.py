@@ -100,18 +100,11 @@ class Journal(Protocol):
 
 
 class StoreJournal:
-    """The `Journal` of a run in a database, for the process that drives the run.
+    """The `Journal` of a run in a database, for the process that drives the run."""
 
-    Args:
-        store, run: the database and the record of the run.
-        repeatable: whether outcomes that a loss of power takes can be scored again, so that recording need not wait for
-            the disk each time. False: a caller has scored them.
-    """
-
-    def __init__(self, store: "Store", run: RunRecord, repeatable: bool = True) -> None:
+    def __init__(self, store: "Store", run: RunRecord) -> None:
         self.store = store
         self.run = run
-        self.repeatable = repeatable
         self.reported = time.monotonic()
         self.asked_for_stop = -math.inf
 
@@ -159,9 +152,7 @@ class StoreJournal:
         snapshot: Snapshot | None = None,
     ) -> None:
         records = [evaluation_of(each, self.run.task, rung, seed) for each in scored]
-        self.store.add_evaluations(
-            self.run.id, records, self.unreported_seconds(), winners, snapshot, not self.repeatable
-        )
+        self.store.add_evaluations(self.run.id, records, self.unreported_seconds(), winners, snapshot)
 
     def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
         self.store.add_winners(self.run.id, winners, snapshot)

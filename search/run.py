@@ -212,7 +212,7 @@ def evolve(
         frames = run.config.get("frames")
     store.claim(run.id, force)
     store.handle_requests(run.id)  # requests to an earlier session are not for this one
-    journal = StoreJournal(store, run, repeatable=not isinstance(executor, CallerExecutor))
+    journal = StoreJournal(store, run)
     # A session whose workers do not start leaves the status as it was, for example `finished`.
     status = run.status if run.status in ("finished", "failed") else "stopped"
     pool: Executor | CallerExecutor | None = None

@@ -107,7 +107,8 @@ class BaseStore:
         return self._add_rows(what, lambda connection: work(connection, *args, **kwargs), synced=True)
 
     def _add_rows(self, what: str, work: Callable[[Connection], T], synced: bool) -> T:
-        """The same; if ``synced`` is False, a loss of power may take the rows of the last moments (``SYNC_EVERY``)."""
+        """The same; if ``synced`` is False, a loss of power before the next transaction that writes may take the
+        rows."""
         try:
             return self._database.write(work, synced)
         except RecordConflict as error:

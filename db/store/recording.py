@@ -31,7 +31,8 @@ class RecordingStore(BaseStore):
     def add_individuals(self, run_id: int, kind: str, records: Sequence[Individual]) -> None:
         """Adds individuals with their genomes and parents. ``kind`` is the kind of the run.
 
-        A loss of power may take those of the last moments, which follow from earlier rows and are bred again.
+        A loss of power before their outcomes are recorded may take them: they follow from earlier rows, and are bred
+        again. So a block waits for the disk once, which takes a fast search about as long as to breed it.
 
         Raises:
             RecordConflict: a birth is recorded already, or a parent or ``cached_from`` is no earlier birth.
@@ -59,12 +60,10 @@ class RecordingStore(BaseStore):
         seconds: float = 0.0,
         winners: Sequence[Winner] = (),
         snapshot: Snapshot | None = None,
-        synced: bool = True,
     ) -> None:
         """Adds evaluations, the winners of the blocks that they complete, and ``seconds`` of driver time to the run.
 
-        The snapshot, if there is one, replaces the run's last. If ``synced`` is False, a loss of power may take the
-        evaluations of the last moments.
+        The snapshot, if there is one, replaces the run's last.
 
         Raises:
             RecordConflict: an evaluation or the winner of a block is recorded already, or a birth is not recorded.
@@ -81,7 +80,7 @@ class RecordingStore(BaseStore):
             if seconds:
                 connection.execute(_ADD_SECONDS, {"run": run_id, "spent": seconds})
 
-        self._add_rows(f"evaluations for births {_births_text(records)} of run {run_id}", add, synced)
+        self._add(f"evaluations for births {_births_text(records)} of run {run_id}", add)
 
     def add_winners(self, run_id: int, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
         """Adds the winners of blocks whose outcomes are recorded. The snapshot, if any, replaces the run's last.

@@ -52,10 +52,14 @@ class Database:
         self.location = location
         self.differences = differences or Differences()
         self._retry = retry
+        self._log_in_use = False
         if isinstance(location, SqliteFile):
             engine = _sqlite_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options()
-            self._writer = engine.execution_options(germline_begin="IMMEDIATE")
+            self._writer = engine.execution_options(germline_begin=("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"))
+            self._quick_writer = engine.execution_options(
+                germline_begin=("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE")
+            )
         else:
             engine = _server_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -68,16 +72,18 @@ class Database:
         """
         return self._call(lambda: self._transact(self._reader, work))
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], synced: bool = True) -> T:
         """Returns ``work(connection)``, in a transaction that is committed unless ``work`` raises.
 
-        ``work`` may be called more than once.
+        ``work`` may be called more than once. The disk has the transaction when this returns; if ``synced`` is False,
+        perhaps only after the next write, so that a loss of power may take it. Whatever ends a process takes nothing.
 
         Raises:
             AlteredSchema: something of the file could act when rows are written.
         """
         self.differences.refuse_writing(str(self.location))
-        return self._call(lambda: self._transact(self._writer, work))
+        quick = self._log_in_use and not synced  # without a log, the file itself would be at risk
+        return self._call(lambda: self._transact(self._quick_writer if quick else self._writer, work))
 
     def use_write_ahead_log(self) -> None:
         """Switches a SQLite file to a write-ahead log, so that reads and writes do not wait for each other.
@@ -91,7 +97,7 @@ class Database:
         if isinstance(self.location, SqliteFile):
             self.differences.refuse_writing(str(self.location))
             path = self.location.path
-            self._call(lambda: _use_write_ahead_log(self._reader, path))
+            self._log_in_use = self._call(lambda: _use_write_ahead_log(self._reader, path))
 
     def close(self) -> None:
         """Closes the connection; the next transaction opens a new one."""
@@ -125,8 +131,8 @@ def _sqlite_engine(location: SqliteFile, busy_seconds: float, read_only: bool) -
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get("germline_begin", "")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        for statement in connection.get_execution_options().get("germline_begin", ("BEGIN",)):
+            connection.exec_driver_sql(statement)
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin_statement(connection: Connection, *statement: object) -> None:
@@ -153,13 +159,15 @@ def _server_engine(location: Server, busy_seconds: float, read_only: bool) -> En
         raise Unreachable(f"{location} needs {error.name}: run `pip install 'germline[postgres]'`") from error
 
 
-def _use_write_ahead_log(engine: Engine, path: Path) -> None:
+def _use_write_ahead_log(engine: Engine, path: Path) -> bool:
+    """True if the file has a write-ahead log now."""
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         try:
-            driver.execute("PRAGMA journal_mode = WAL").fetchall()
+            mode = driver.execute("PRAGMA journal_mode = WAL").fetchall()
             driver.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
+            return mode == [("wal",)]
         except sqlite3.Error as error:
             raise as_database_error(error, path) from error
 

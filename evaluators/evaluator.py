@@ -55,6 +55,8 @@ class Evaluator(ABC, Generic[G]):
         """Whether a genome gets the same bits in any pack; if not, parts of a pack are evaluated in its shape."""
         self.objectives: Sequence[Objective] = task.objectives
         """What a search improves; the first objective makes the fitness."""
+        self.threads = 1
+        """Threads that compiled code may use. The executor in this process, where nothing else scores, sets more."""
         self._largest_part: dict[int, int] = {}
         """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once. Remembered only
         if rows are independent; otherwise the bits of an outcome would depend on what a worker has scored before."""
@@ -143,12 +145,12 @@ class Evaluator(ABC, Generic[G]):
             pack = [chosen.get(i, stand_in) for i in valid]
             rows = {row: i for row, i in enumerate(valid) if i in chosen}
             outcomes = self._evaluate_in_parts(pack, rows, rung, seed, split, limit)
-            shared = self._with_seconds([outcomes[row] for row in rows], time.perf_counter() - start)
-            evaluated = dict(zip(rows.values(), shared, strict=True))
+            evaluated = {i: outcomes[row] for row, i in rows.items()}
+        seconds = dict(zip(evaluated, self._shares(evaluated.values(), time.perf_counter() - start), strict=True))
         worker = f"{socket.gethostname()}:{os.getpid()}"
         rejected = {i: Outcome("rejected", error=each.reason) for i, each in read.items() if isinstance(each, Rejected)}
         by_position = {**rejected, **evaluated}
-        return [recordable(replace(by_position[i], worker=worker)) for i in wanted]
+        return [recordable(by_position[i], seconds.get(i), worker) for i in wanted]
 
     def _evaluate_in_parts(
         self,
@@ -197,12 +199,12 @@ class Evaluator(ABC, Generic[G]):
             return {row: _with_measure(outcome, EVALUATED_AT_ONCE, size) for row, outcome in outcomes.items()}
         return outcomes
 
-    def _with_seconds(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:
-        """Divides the time of a pack among its outcomes, see `time_measure`."""
+    def _shares(self, outcomes: Collection[Outcome], seconds: float) -> list[float]:
+        """The seconds of each outcome of a pack that took `seconds`, see `time_measure`."""
         name = self.time_measure
         costs = [1.0 if name is None else outcome.measures.get(name, 0.0) for outcome in outcomes]
         total = sum(costs) or 1.0
-        return [replace(outcome, seconds=seconds * cost / total) for outcome, cost in zip(outcomes, costs, strict=True)]
+        return [seconds * cost / total for cost in costs]
 
 
 def _with_measure(outcome: Outcome, name: str, value: float) -> Outcome:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
@@ -67,25 +67,28 @@ def number_of(name: str, value: Any) -> float:
     raise NoNumber(f"expected {name} to be a number, got {shown(value)}")
 
 
-def recordable(outcome: Outcome) -> Outcome:
-    """The outcome in the form in which it is recorded, whatever the task has put into it.
+def recordable(outcome: Outcome, seconds: float | None = None, worker: str | None = None) -> Outcome:
+    """The outcome in the form in which it is recorded, whatever the task has put into it, with these seconds and this
+    worker, unless they are None.
 
     Numbers become floats, and the error a printable line. An outcome that is `ok` becomes `diverged` if its fitness is
     None, or fitness or an objective is not finite, so that no infinite loss can win; measures may be infinite or NaN.
     Any outcome becomes `crashed` if one of its values is not a number, or has no short, printable name.
     """
+    seconds = outcome.seconds if seconds is None else seconds
+    worker = outcome.worker if worker is None else worker
     error = None if outcome.error is None else one_line(_text(outcome.error))
     try:
         measures = _numbers(outcome.measures)
         objectives = _numbers(outcome.objectives)
         fitness = None if outcome.fitness is None else number_of("the fitness", outcome.fitness)
     except NoNumber as cause:
-        return Outcome("crashed", seconds=outcome.seconds, worker=outcome.worker, error=one_line(str(cause)))
+        return Outcome("crashed", seconds=seconds, worker=worker, error=one_line(str(cause)))
     if outcome.status == "ok" and not _all_finite(fitness, objectives):
         name, value = next(((n, v) for n, v in objectives.items() if not math.isfinite(v)), ("the fitness", fitness))
         error = one_line(f"{name.replace('_', ' ')} was {value}")
-        return replace(outcome, status="diverged", fitness=None, objectives={}, measures=measures, error=error)
-    return replace(outcome, fitness=fitness, objectives=objectives, measures=measures, error=error)
+        return Outcome("diverged", None, {}, measures, seconds, worker, error)
+    return Outcome(outcome.status, fitness, objectives, measures, seconds, worker, error)
 
 
 def mean_of(values: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """The journal of a run: what the loop records and reads back, and its form as rows of the database."""
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # the other. The two definitions meet here alone, by the names of the fields: all of an `Outcome` are of the record too.
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
 _outcome_values = attrgetter(*_OUTCOME_FIELDS)
+
+STOP_POLL = 0.1
+"""Seconds between two questions to the database whether the run shall stop."""
 
 
 class Journal(Protocol):
@@ -102,6 +106,7 @@ class StoreJournal:
         self.store = store
         self.run = run
         self.reported = time.monotonic()
+        self.asked_for_stop = -math.inf
 
     def births(self, first: int = 0) -> Iterable[Individual]:
         return self.store.individuals(self.run.id, first)
@@ -151,6 +156,15 @@ class StoreJournal:
 
     def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
         self.store.add_winners(self.run.id, winners, snapshot)
+
+    def stop_requested(self, poll: float) -> bool:
+        """True if a request to stop the run has not been handled yet; False if `poll` seconds have not passed since the
+        database was last asked."""
+        now = time.monotonic()
+        if now - self.asked_for_stop < poll:
+            return False
+        self.asked_for_stop = now
+        return self.store.stop_requested(self.run.id)
 
     def unreported_seconds(self) -> float:
         """Driver seconds since they were last recorded."""

@@ -79,8 +79,10 @@ class _OpenBlock:
 
 
 def rng_for(seed: int, birth: int) -> np.random.Generator:
-    """The random generator of a birth in a run with this seed."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(birth,)))
+    """The random generator of a birth in a run with this seed: that of `SeedSequence(seed, spawn_key=(birth,))`."""
+    from germline.programs.seed_sequences import generator  # imports Numba, which listing kinds does not need
+
+    return generator(seed, birth)
 
 
 class Search:

@@ -25,7 +25,7 @@ from germline.search.environment import RunOutdated, check_versions, environment
 from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections
 from germline.search.imports import KEY, checked_genomes, strategy_of
-from germline.search.journal import StoreJournal
+from germline.search.journal import STOP_POLL, StoreJournal
 from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Search
 from germline.search.progress import Progress
@@ -246,7 +246,7 @@ def evolve(
                 yield progress
                 if isinstance(pool, CallerExecutor) and pool.told:
                     continue  # what the caller has told is recorded before the session ends
-                if store.stop_requested(run.id):
+                if journal.stop_requested(STOP_POLL if pool is not executor else 0.0):
                     store.handle_requests(run.id)
                     return
                 if over():

@@ -7,12 +7,13 @@ records what a whole search does.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, text
 
 from germline.db.errors import unreadable_row
 from germline.db.genomes.difference import DEEPEST, base_depth, worthwhile
 from germline.db.genomes.reading import GenomeTexts, StoredGenome
 from germline.db.genomes.recent import RecentTexts
+from germline.db.insertion import insert_rows
 from germline.db.schema import genome
 
 
@@ -52,8 +53,7 @@ def add_genomes(connection: Connection, kind: str, genomes: Sequence[NewGenome],
             raise unreadable_row(f"genome {each.parent}", error) from error
         texts.put(row, each.text)
         rows.append({**row._asdict(), "fingerprint": each.fingerprint})
-    if rows:
-        connection.execute(insert(genome), rows)
+    insert_rows(connection, genome, rows)
 
 
 def _row(each: NewGenome, kind: str, texts: GenomeTexts) -> StoredGenome:

@@ -104,7 +104,12 @@ class BaseStore:
         Raises:
             RecordConflict: a row is there already, or refers to a missing row.
         """
+        return self._add_rows(what, lambda connection: work(connection, *args, **kwargs), synced=True)
+
+    def _add_rows(self, what: str, work: Callable[[Connection], T], synced: bool) -> T:
+        """The same; if ``synced`` is False, a loss of power before the next transaction that writes may take the
+        rows."""
         try:
-            return self._write(work, *args, **kwargs)
+            return self._database.write(work, synced)
         except RecordConflict as error:
             raise RecordConflict(f"{what}: recorded already, or referring to a missing birth ({error})") from error

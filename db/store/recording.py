@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from germline.db import to_rows
 from germline.db.conflicts import insert_into
 from germline.db.genomes.writing import NewGenome, add_genomes
+from germline.db.insertion import insert_rows
 from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
 from germline.db.schema import evaluation, individual, parentage, rejection, run, snapshot, winner
 from germline.db.store.base import CHUNK, BaseStore
@@ -20,12 +21,18 @@ _DIGESTS: Final = select(individual.c.birth, individual.c.genome).where(
     individual.c.run_id == bindparam("run"), individual.c.birth.in_(bindparam("births", expanding=True))
 )
 
+# Statements that each block needs are made once, since that takes longer than to execute them.
+_ADD_SECONDS: Final = update(run).where(run.c.id == bindparam("run")).values(seconds=run.c.seconds + bindparam("spent"))
+
 
 class RecordingStore(BaseStore):
     """The part of the store for what the driver of a run records. `HistoryStore` reads it back."""
 
     def add_individuals(self, run_id: int, kind: str, records: Sequence[Individual]) -> None:
         """Adds individuals with their genomes and parents. ``kind`` is the kind of the run.
+
+        A loss of power before their outcomes are recorded may take them: they follow from earlier rows, and are bred
+        again. So a block waits for the disk once, which takes a fast search about as long as to breed it.
 
         Raises:
             RecordConflict: a birth is recorded already, or a parent or ``cached_from`` is no earlier birth.
@@ -40,13 +47,11 @@ class RecordingStore(BaseStore):
         def add(connection: Connection) -> None:
             if individuals:
                 add_genomes(connection, kind, _new_genomes(connection, run_id, ordered), self._recent_texts)
-                connection.execute(insert(individual), individuals)
-            if parents:
-                connection.execute(insert(parentage), parents)
-            if rejections:
-                connection.execute(insert(rejection), rejections)
+            insert_rows(connection, individual, individuals)
+            insert_rows(connection, parentage, parents)
+            insert_rows(connection, rejection, rejections)
 
-        self._add(f"births {_births_text(records)} of run {run_id}", add)
+        self._add_rows(f"births {_births_text(records)} of run {run_id}", add, synced=False)
 
     def add_evaluations(
         self,
@@ -69,12 +74,11 @@ class RecordingStore(BaseStore):
         winner_rows = to_rows.winner_rows(run_id, winners)
 
         def add(connection: Connection) -> None:
-            if evaluations:
-                connection.execute(insert(evaluation), evaluations)
+            insert_rows(connection, evaluation, evaluations)
             _add_winners(connection, winner_rows)
             _replace_snapshot(connection, run_id, snapshot)
             if seconds:
-                connection.execute(update(run).where(run.c.id == run_id).values(seconds=run.c.seconds + seconds))
+                connection.execute(_ADD_SECONDS, {"run": run_id, "spent": seconds})
 
         self._add(f"evaluations for births {_births_text(records)} of run {run_id}", add)
 
@@ -116,9 +120,7 @@ def _digests_of(connection: Connection, run_id: int, births: Sequence[int]) -> d
 
 def _add_winners(connection: Connection, rows: Rows) -> None:
     """Adds rows of ``winner``; a closing replaces an earlier closing after the same block."""
-    of_blocks = [row for row in rows if not row["closing"]]
-    if of_blocks:
-        connection.execute(insert(winner), of_blocks)
+    insert_rows(connection, winner, [row for row in rows if not row["closing"]])
     for row in rows:
         if row["closing"]:
             add = insert_into(connection, winner).values(**row)

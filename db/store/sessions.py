@@ -1,12 +1,17 @@
 """Sessions: which process drives a run, and requests to it to stop."""
 
-from sqlalchemy import Connection, exists, insert, select, update
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from germline.db import runs, to_rows
 from germline.db.errors import InvalidRecord
 from germline.db.records import RUN_STATES
 from germline.db.schema import control
 from germline.db.store.base import BaseStore
+
+# Made once, since a search asks again and again.
+_STOP_REQUESTED: Final = select(exists().where(control.c.run_id == bindparam("run"), ~control.c.handled))
 
 
 class SessionStore(BaseStore):
@@ -71,8 +76,7 @@ class SessionStore(BaseStore):
 
     def stop_requested(self, run_id: int) -> bool:
         """True if a request to stop the run has not been handled yet."""
-        query = select(exists().where(control.c.run_id == run_id, ~control.c.handled))
-        return self._read(lambda connection: bool(connection.scalar(query)))
+        return self._read(lambda connection: bool(connection.scalar(_STOP_REQUESTED, {"run": run_id})))
 
     def handle_requests(self, run_id: int) -> None:
         """Marks all requests to stop a run as handled."""

@@ -118,11 +118,11 @@ class PolicyEvaluator(Evaluator[Policy]):
         network, count = policies[0].network, self.episodes[rung]
         # A validation compares policies, also at rung 0: all play the same episodes.
         own = self.own and rung == 0 and seed < FIRST_HELDOUT_SEED
-        episodes = [
-            Episode(i, episode_seed)
-            for i, policy in enumerate(policies)
-            for episode_seed in episode_seeds(self.seed, rung, seed, count, write(policy) if own else None)
-        ]
+        if own:
+            seeds = episode_seeds(self.seed, rung, seed, count, [write(policy) for policy in policies])
+        else:
+            seeds = episode_seeds(self.seed, rung, seed, count) * len(policies)
+        episodes = [Episode(i // count, each) for i, each in enumerate(seeds)]
         parameters = np.empty((len(policies), network.parameter_count), np.float32)
         for policy, row in zip(policies, parameters, strict=True):
             self.parents.write(policy, row)
@@ -132,7 +132,7 @@ class PolicyEvaluator(Evaluator[Policy]):
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
         environments = self._environments(min(slots, len(episodes)))
         if rollout := rollout_of(networks, environments):
-            played = rollout(episodes, self.steps)
+            played = rollout(episodes, self.steps, self.threads)
         else:
             arguments = network.actions, environments, episodes, self.steps, networks.assign_slots, forward_async
             played = play(networks.forward, *arguments)

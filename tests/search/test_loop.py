@@ -15,6 +15,7 @@ from whole_runs import SESSION, essence, last, lineage
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.search.failures import SearchFailed
+from germline.search.journal import StoreJournal
 from germline.search.replay import replay
 from germline.search.run import evolve
 
@@ -219,6 +220,15 @@ def test_a_stop_request_from_elsewhere_ends_the_session_and_loses_nothing(store:
     assert len(list(session)) <= 1
     assert store.run(run.name).status == "stopped"
     assert last(store, run).births == 80
+
+
+def test_the_database_is_asked_for_a_stop_no_more_often_than_allowed(store: Store, small_run: Create) -> None:
+    run = small_run()
+    journal = StoreJournal(store, run)
+    assert not journal.stop_requested(poll=1e9)
+    store.request_stop(run.name)
+    assert not journal.stop_requested(poll=1e9)
+    assert journal.stop_requested(poll=0.0)
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
 """The initial random numbers of an episode, the same as in gymnasium.
 
 `gymnasium.utils.seeding.np_random(seed)` takes longer than a short episode, most of it in function calls. So numpy's
-generator is compiled here: a seed sequence (O'Neill 2015) of a single 32-bit word, and PCG64, whose 128-bit state is
-two 64-bit words.
+generator is compiled here: PCG64, whose 128-bit state is two 64-bit words.
 """
 
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.programs.compiling import compiled
+from germline.programs.seed_sequences import seed_words
 
 
 def uniform(
@@ -24,9 +24,8 @@ def uniform(
         low, high: bounds of all numbers, or `count` bounds.
         count: how many numbers to draw for each seed.
     """
-    words = np.array(seeds, np.uint32)
-    values = np.empty((len(words), count))
-    _random(words, values)
+    values = np.empty((len(seeds), count))
+    _random(seed_words(np.array(seeds, np.uint32)[:, None], 8), values)
     lowest = np.asarray(low, np.float64)
     values *= np.asarray(high) - lowest
     values += lowest
@@ -35,10 +34,9 @@ def uniform(
 
 @compiled()  # type: ignore[untyped-decorator]
 def _random(seeds: NDArray[np.uint32], out: NDArray[np.float64]) -> None:
-    """Fills row i of `out` with numbers from 0 to 1 of the generator of seed i."""
-    pool, words = np.empty(4, np.uint32), np.empty(8, np.uint32)
-    for i in range(seeds.size):
-        _seed_words(seeds[i], pool, words)
+    """Fills row i of `out` with numbers from 0 to 1 of the generator that begins with row i of `seeds`, `[n, 8]`."""
+    for i in range(seeds.shape[0]):
+        words = seeds[i]
         high, low = _word(words, 0), _word(words, 2)
         increment_high, increment_low = _word(words, 4), _word(words, 6)
         increment_high = (increment_high << np.uint64(1)) | (increment_low >> np.uint64(63))
@@ -50,32 +48,6 @@ def _random(seeds: NDArray[np.uint32], out: NDArray[np.float64]) -> None:
             mixed, rotation = high ^ low, high >> np.uint64(58)
             bits = (mixed >> rotation) | (mixed << ((np.uint64(64) - rotation) & np.uint64(63)))
             out[i, j] = np.int64(bits >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@compiled()  # type: ignore[untyped-decorator]
-def _seed_words(seed: Any, pool: Any, words: Any) -> None:
-    """`SeedSequence(seed).generate_state(8)` into `words`."""
-    factor = np.uint32(0x43B0D7E5)
-    for i in range(4):
-        value = (seed if i == 0 else np.uint32(0)) ^ factor
-        factor = np.uint32(factor * np.uint32(0x931E8875))
-        value = np.uint32(value * factor)
-        pool[i] = value ^ (value >> np.uint32(16))
-    for source in range(4):
-        for target in range(4):
-            if source != target:
-                value = pool[source] ^ factor
-                factor = np.uint32(factor * np.uint32(0x931E8875))
-                value = np.uint32(value * factor)
-                value = value ^ (value >> np.uint32(16))
-                value = np.uint32(pool[target] * np.uint32(0xCA01F9DD) - value * np.uint32(0x4973F715))
-                pool[target] = value ^ (value >> np.uint32(16))
-    factor = np.uint32(0x8B51F9DD)
-    for i in range(8):
-        value = pool[i % 4] ^ factor
-        factor = np.uint32(factor * np.uint32(0x58F38DED))
-        value = np.uint32(value * factor)
-        words[i] = value ^ (value >> np.uint32(16))
 
 
 @compiled()  # type: ignore[untyped-decorator]

@@ -53,8 +53,9 @@ def test_the_fitness_is_the_mean_return_of_as_many_episodes_as_the_rung_has() ->
 
 def test_own_episodes_differ_between_policies_and_common_ones_do_not() -> None:
     same = [episode_seeds(1, 0, 0, 2), episode_seeds(1, 1, 0, 2), episode_seeds(1, 0, 1, 2), episode_seeds(2, 0, 0, 2)]
-    own = [episode_seeds(1, 0, 0, 2, genome) for genome in GENOMES]
-    assert len({seed for seeds in same + own for seed in seeds}) == 2 * len(same + own)
+    own = episode_seeds(1, 0, 0, 2, GENOMES)
+    assert len({*own, *(seed for seeds in same for seed in seeds)}) == 2 * (len(GENOMES) + len(same))
+    assert own == [seed for genome in GENOMES for seed in episode_seeds(1, 0, 0, 2, [genome])]
     assert returns(evaluator()) != returns(evaluator(starts="common"))
     assert returns(evaluator(), rung=1) == returns(evaluator(starts="common"), rung=1)
 

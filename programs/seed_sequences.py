@@ -25,7 +25,7 @@ def generator(seed: int, key: int) -> np.random.Generator:
         seed, key: from 0.
     """
     words = seed_words(np.array([[*entropy([seed]), *_split(key)]], np.uint32), 2 * POOL)
-    return np.random.Generator(np.random.PCG64(_Known(seed, key, words[0])))  # type: ignore[arg-type]
+    return np.random.Generator(np.random.PCG64(_KnownWords(seed, key, words[0])))  # type: ignore[arg-type]
 
 
 def entropy(numbers: Sequence[int]) -> list[int]:
@@ -46,7 +46,7 @@ def seed_words(entropies: Words, count: int) -> Words:
     return words
 
 
-class _Known(ISpawnableSeedSequence):
+class _KnownWords(ISpawnableSeedSequence):
     """A seed sequence whose first words, which a bit generator asks for, are known; all else is left to numpy's own."""
 
     def __init__(self, seed: int, key: int, words: Words) -> None:

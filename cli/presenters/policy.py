@@ -193,9 +193,9 @@ def evolution_text(rule: Rule) -> str:
 
 
 def _network_line(network: Network) -> Line:
-    """The line of a network. A hash stands for the numbers of its normalisation, so that different networks have
-    different lines."""
-    text = f"network {network_text(network)}"
+    """The line of a network. Hashes stand for the tensors of an own network, and for the numbers of its normalisation,
+    so that different networks have different lines."""
+    text = f"network {network_text(network)}" + (f" #{network.layout}" if network.form == "own" else "")
     if network.normalisation:
         text += f" #{_hash(network.data()['normalise'])}"
     return Line(text, True, ("network",), (network.layout, json.dumps(network.data(), sort_keys=True)))

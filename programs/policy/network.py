@@ -102,7 +102,7 @@ class ParameterTensor:
 
     def view(self, parameters: Any) -> Any:
         """Its elements, `[..., *shape]`, in rows of the network's P parameters: an array or torch tensor `[..., P]`."""
-        return parameters[..., self.span].reshape(*parameters.shape[:-1], *self.shape)
+        return parameters[..., self.span].reshape((*parameters.shape[:-1], *self.shape))
 
 
 @dataclass(frozen=True)

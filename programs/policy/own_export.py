@@ -130,8 +130,8 @@ def export_own(
     given = "" if code.module else "network"
     return "\n".join(
         [
-            '"""A policy that Germline found; its weights lie beside this file, its network is a module',
-            "of its user.",
+            '"""A policy that Germline found; its weights lie beside this file, and its network is a',
+            "module of its user.",
             "",
             *fact_lines(policy, origin, mean_return),
             "",
@@ -175,7 +175,7 @@ def export_own(
 
 _ROUNDED = (
     "def _rounded(state):",
-    '    """A state with its fractions rounded to single precision, as the search keeps it."""',
+    '    """A state with fractions rounded to single precision, as the search keeps it."""',
     "    if isinstance(state, torch.Tensor):",
     "        return state.float().to(state.dtype) if state.is_floating_point() else state",
     "    if isinstance(state, dict):",
@@ -188,11 +188,9 @@ _ROUNDED = (
 
 def _network_argument(code: OwnCode) -> Iterator[str]:
     """Lines of the docstring on the argument `network`."""
-    if code.module is None:
-        yield "        network: the module with which the policy was searched, its weights whatever they are."
-        return
-    yield "        network: the module with which the policy was searched, its weights whatever they are;"
-    yield f"            {code.expression} of {code.module}.py unless given."
+    yield "        network: a fresh module of the user's, as it was searched with, which gets the"
+    unless = f"; unless given {code.expression} of {code.module}" if code.module else ""
+    yield f"            weights{unless}."
 
 
 def _constructor(network: Network, code: OwnCode) -> Iterator[str]:

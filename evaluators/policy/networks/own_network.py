@@ -42,7 +42,7 @@ class OwnNetwork:
         state: an example of its state; None unless `recurrent`.
         double_default: whether it creates tensors that have to be of double precision by default.
         attends: whether it calls a function for attention, which is then computed in single operations.
-        way: how many policies are computed.
+        way: how policies are computed.
     """
 
     task: type[PolicyTask]

@@ -1,9 +1,8 @@
 """Evolution strategies, the Deep GA and random search for policies at equal frames: median and range over five seeds.
 
 All have the same network, population, reviews and σ. Of four pairs of σ and `rate` that were tried with `openai-es` on
-LunarLander and another seed these were the best; nothing was tried with the other strategies, or on
-other tasks. A run's result is the
-mean return of its winner in fresh episodes, whose frames do not count.
+LunarLander and another seed these were the best; nothing was tried with the other strategies, or on other tasks. A
+run's result is the mean return of its winner in fresh episodes, whose frames do not count.
 
 Takes about ten minutes on one core, so `make bench` leaves it out:
 `python tests/benchmarks/run.py evolution-strategies`.

@@ -30,7 +30,7 @@ def film_of(player: Player, seed: int) -> Film:
         os.environ.setdefault(name, value)
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's default looks for a screen
-    networks = networks_of(player.policy.network, [replay(player.policy)])
+    networks = networks_of(player.policy.network, [replay(player.policy)], task=type(player.task))
     actions = player.policy.network.actions
     return Film(networks.forward, actions, player.task, seed, player.steps, networks.assign_slots)
 

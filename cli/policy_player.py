@@ -42,7 +42,7 @@ def player_of(genome: str, task: str, label: str, steps: int = 0) -> Player:
 
 def play_episodes(player: Player, seeds: range) -> tuple[list[EpisodeResult], float]:
     """The results of the episodes, and the seconds of playing them, without the time for compiling."""
-    networks = networks_of(player.policy.network, [replay(player.policy)])
+    networks = networks_of(player.policy.network, [replay(player.policy)], task=type(player.task))
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
     with opened_environments(player.task, min(len(seeds), player.task.slots)) as environments:
         play(networks.forward, actions, environments, episodes[:1], 1, networks.assign_slots)  # compiles

@@ -94,6 +94,14 @@ class Kind(ABC, Generic[S, G]):
             BadSetting: the settings do not fit the task or each other.
         """
 
+    def check_task(self, settings: S, task: Any) -> None:
+        """Checks that a recorded run can go on with its task (a class), whose code may have changed.
+
+        Raises:
+            BadSetting: it cannot; the message says why.
+        """
+        return
+
     def calibrated(self, settings: S, task_name: str, seed: int, device: str) -> S:
         """The settings that `prepare` returned, with what has to be measured by trainings before the run begins.
 

@@ -202,6 +202,7 @@ def evolve(
     settings: RunSettings = kind.from_config(run.config["settings"])
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
+    kind.check_task(settings, task_class(run.task))
     confirm(settings, kind.own_operators, operators)
     outside = operators_of(settings, kind.own_operators)
     _check_frames(run.kind, frames)

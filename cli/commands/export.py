@@ -150,9 +150,12 @@ def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
 
 
 def _check_task(candidate: "Candidate", task: str) -> None:
-    """Raises an error if `task` does not name the task of the candidate's run."""
+    """Raises an error if `task` does not name the task of the candidate's run. A policy of no run may have one: its
+    network may be a module of the task."""
     from germline.evaluators.tasks.registry import confirmed_name
 
+    if candidate.run is None and candidate.kind == "policy":
+        return
     if candidate.run is None:
         raise UserError(f"expected no --task for {candidate.label}, which is of no run; leave it out")
     confirmed_name(candidate.run.task, task)

@@ -9,6 +9,7 @@ from germline.cli.errors import BadReference, UserError, exit_status, single_lin
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.formatting import counted
 from germline.cli.policy_score_text import mean_return_text
+from germline.evaluators.policy.compatibility import own_misfit
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
     EPISODES,
@@ -21,6 +22,7 @@ from germline.evaluators.policy.export_check import (
 )
 from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
+from germline.evaluators.tasks.name_grammar import absolute_name
 from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport
@@ -28,6 +30,7 @@ from germline.programs.policy.export import free_class_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.interface import SAME, Interface
 from germline.programs.policy.onnx_file import verified_onnx
+from germline.programs.policy.own_export import OwnCode, verified_own
 from germline.search.analysis.policy_scores import decisive_score
 from germline.search.kinds.policy import PolicySettings
 
@@ -43,22 +46,30 @@ def torch(request: ExportRequest) -> ExportResult:
     policy, task = read(request.candidate.genome), _task(request)
     environment = gymnasium_id_of(task) if task else None
     interface = interface_of(task) if task else SAME
-    score = _score(request.candidate)
+    described = (_origin(request), name, request.path.stem, _score(request.candidate), environment, interface)
+    code = _own_code(policy, task, request)
     try:
-        verified = verified_torch(policy, _origin(request), name, request.path.stem, score, environment, interface)
+        verified = verified_own(policy, code, *described) if code else verified_torch(policy, *described)
     except ValueError as error:
         raise UserError(single_line(error), exit_status(error)) from None
+    created = f"policy = {name}({'' if code is None or code.module else 'network'})"
+    reset = "policy.reset(); " if code and code.recurrent else ""
     return ExportResult(
         verified,
         description=f"class {name}(nn.Module), {policy.network.parameter_count:,} parameters",
         comparison=_compared(verified, policy, request.candidate, task, interface),
-        usage=f"policy = {name}(); action = policy.act(observation)",
+        usage=f"{created}; {reset}action = policy.act(observation)",
     )
 
 
 def onnx(request: ExportRequest) -> ExportResult:
     """Exports a single ONNX file, verified by the actions that onnxruntime chooses."""
     policy = read(request.candidate.genome)
+    if policy.network.form == "own":
+        raise UserError(
+            "expected a built-in network for --to onnx, got a module of your own; export it for torch, and the class "
+            "with torch.onnx"
+        )
     dtype = "uint8" if policy.network.form == "conv" else "double"
     return ExportResult(
         verified_onnx(policy, _origin(request), _score(request.candidate)),
@@ -66,6 +77,26 @@ def onnx(request: ExportRequest) -> ExportResult:
         comparison="onnxruntime chose the policy's actions",
         usage="session.run(['action'], {'observation': observations})",
     )
+
+
+def _own_code(policy: Policy, task: PolicyTask | None, request: ExportRequest) -> OwnCode | None:
+    """What the exported file has to know of the module of an own network; None for built-in networks.
+
+    Raises:
+        UserError: no task is named whose module it could be, or the module does not fit the policy.
+    """
+    if policy.network.form != "own":
+        return None
+    if task is None:
+        raise UserError(
+            f"expected the task whose module is the network of {request.candidate.label}, got none; "
+            "add --task FILE.py:Class"
+        )
+    if misfit := own_misfit(policy.network, type(task)):
+        raise UserError(misfit)
+    from germline.evaluators.policy.own_code import own_code
+
+    return own_code(type(task), request.path.stem)
 
 
 def _compared(
@@ -79,7 +110,7 @@ def _compared(
     if task is None:
         check_actions(verified.module, policy)
         return "the same outputs, bit for bit, and the same actions as the search's own network"
-    search_seeds = _search_seeds(candidate, policy)
+    search_seeds = _search_seeds(candidate, policy) if candidate.run else []
     seeds = list(dict.fromkeys([*search_seeds, *range(EPISODES)]))[: EPISODES if task.varies else 1]
     longest = task.environment_spec().steps
     settings = _settings(candidate)
@@ -94,7 +125,7 @@ def _compared(
         outputs = f"the outputs are the search's own to {TOLERANCE:g} in {episodes}"
         return f"{outputs}; returns of the search's network: {returns}"
     count = settings.episodes if task.varies else 1
-    scored = checked.results[:count] if count <= len(search_seeds) else []
+    scored = checked.results[:count] if search_seeds and count <= len(search_seeds) else []
     cut_short = any(episode.steps == most < limit for episode in scored)
     note = "" if cut_short else _fitness_note(candidate, scored, task.name)
     return f"{episodes} had the returns of the search's own network: {returns}{note}"
@@ -131,18 +162,19 @@ def _settings(candidate: Candidate) -> PolicySettings:
 
 
 def _task(request: ExportRequest) -> PolicyTask | None:
-    """The task of the candidate's run; None for a candidate without a run.
+    """The task of the candidate's run; the given task, or None, for a candidate without a run.
 
     Raises:
         BadReference: the run's task is of another kind.
         UnconfirmedTask: the user has to name the task of the run.
     """
-    run = request.candidate.run
-    if run is None:
+    run, given = request.candidate.run, request.given_task
+    if run is None and given is None:
         return None
-    task = task_class(confirmed_name(run.task, request.given_task))
+    name = confirmed_name(run.task, given) if run else absolute_name(given or "")
+    task = task_class(name)
     if not issubclass(task, PolicyTask):
-        raise BadReference(f"expected a task for policies, got {run.task}, which is for kind {task.kind}")
+        raise BadReference(f"expected a task for policies, got {name}, which is for kind {task.kind}")
     return task()
 
 

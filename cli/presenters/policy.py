@@ -193,18 +193,21 @@ def evolution_text(rule: Rule) -> str:
 
 
 def _network_line(network: Network) -> Line:
-    """The line of a network. A hash stands for the numbers of its normalisation, so that different networks have
-    different lines."""
-    text = f"network {network_text(network)}"
+    """The line of a network. Hashes stand for the tensors of an own network, and for the numbers of its normalisation,
+    so that different networks have different lines."""
+    text = f"network {network_text(network)}" + (f" #{network.layout}" if network.form == "own" else "")
     if network.normalisation:
         text += f" #{_hash(network.data()['normalise'])}"
     return Line(text, True, ("network",), (network.layout, json.dumps(network.data(), sort_keys=True)))
 
 
 def network_text(network: Network) -> str:
-    """A network as text: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2]`."""
+    """A network as text: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2]`, `own 4-2 of 6
+    tensors`."""
     observation = "×".join(map(str, network.observation))
-    if network.form == "conv":
+    if network.form == "own":
+        text = f"own {observation}-{network.output_count} of {counted(len(network.own), 'tensor')}"
+    elif network.form == "conv":
         text = f"conv {observation}-{network.output_count} {network.padding}"
     else:
         layers = "-".join([observation, *map(str, network.hidden), str(network.output_count)])

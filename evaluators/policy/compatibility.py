@@ -6,7 +6,7 @@ from germline.evaluators.policy.environments.environment import EnvironmentSpec
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read
-from germline.programs.policy.network import Box
+from germline.programs.policy.network import Box, Network
 
 
 class CannotPlay(ValueError):
@@ -42,6 +42,8 @@ def playable(genome: str, task: str, label: str = "the policy", hint: str = "") 
     if not issubclass(chosen, PolicyTask):
         raise CannotPlay(f"expected a task for policies, got {task}, which is for kind {chosen.kind}")
     network, spec = policy.network, environment_spec_of(chosen)
+    if misfit := own_misfit(network, chosen):
+        raise CannotPlay(f"{label}: {misfit}{hint}")
     if (network.observation, network.actions) != (spec.observation, spec.actions):
         raise CannotPlay(
             f"expected a policy for {task}, with observations {list(spec.observation)} and "
@@ -49,6 +51,30 @@ def playable(genome: str, task: str, label: str = "the policy", hint: str = "") 
             f"{_actions_text(network.actions)}{hint}"
         )
     return Playable(policy, chosen, spec)
+
+
+def own_misfit(network: Network, task: type[PolicyTask]) -> str | None:
+    """Why the module of a task is not the one that an own network is for, in a line; None if it is, and for built-in
+    networks.
+
+    Raises:
+        InvalidTask: the module cannot be the network of policies.
+    """
+    if network.form != "own":
+        return None
+    if not task.has_network():
+        return f"expected the task whose own network the policy has, got {task.name}, which has none"
+    from germline.evaluators.policy.networks.own_network import tensors_of  # imports torch
+
+    expected = {tensor.name: list(tensor.shape) for tensor in tensors_of(task)}
+    given = {tensor.name: list(tensor.shape) for tensor in network.own}
+    for name in [*given, *expected]:
+        if given.get(name) != expected.get(name):
+            own, other = (shapes.get(name, "missing") for shapes in (given, expected))
+            return f"expected a policy for the network of {task.name}, whose {name:.100} is {other}, got one with {own}"
+    if list(given) != list(expected):
+        return f"expected a policy for the network of {task.name}, got one with its parameters in another order"
+    return None
 
 
 def _actions_text(actions: int | Box) -> str:

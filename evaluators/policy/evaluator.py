@@ -9,6 +9,7 @@ from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome, mean_of
+from germline.evaluators.policy.compatibility import own_misfit
 from germline.evaluators.policy.compiled_rollout import rollout_of
 from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.episode_seeds import episode_seeds
@@ -33,7 +34,7 @@ class PolicyEvaluator(Evaluator[Policy]):
     Args:
         task: the name of a task for policies.
         seed: the run's seed; episodes follow from (seed, rung, evaluation seed).
-        device: `auto`, `cpu` or `cuda`; `auto` leaves perceptrons on the CPU.
+        device: `auto`, `cpu` or `cuda`; `auto` leaves perceptrons and own networks on the CPU.
         episodes: episodes per policy at each rung, in place of the task's; 1 if the task's episodes do not vary.
         starts: `own`: at rung 0 each policy plays episodes of its own, so that a search cannot overfit to a few starts;
             `common`: all play the same episodes, as they always do at higher rungs and in validations, where policies
@@ -86,7 +87,8 @@ class PolicyEvaluator(Evaluator[Policy]):
                 f"expected a policy for observations {list(self.spec.observation)} of {self.task.name}, "
                 f"got a policy for {list(network.observation)}"
             )
-        return policy
+        misfit = own_misfit(network, type(self.task))
+        return policy if misfit is None else Rejected(misfit)
 
     def evaluate(
         self, genomes: Sequence[Policy], rung: int, seed: int, split: Split, limit: Limit | None
@@ -126,10 +128,13 @@ class PolicyEvaluator(Evaluator[Policy]):
         parameters = np.empty((len(policies), network.parameter_count), np.float32)
         for policy, row in zip(policies, parameters, strict=True):
             self.parents.write(policy, row)
-        device = self.small_device if network.form == "mlp" else self.device
-        networks = networks_of(network, parameters, device)
-        forward_async = networks.forward_async if device != "cpu" else None
+        device = self.device if network.form == "conv" else self.small_device
+        networks = networks_of(network, parameters, device, type(self.task))
+        own = network.form == "own"
+        forward_async = networks.forward_async if device != "cpu" and not own else None  # slots may have states
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
+        if own:  # each slot has a copy of its policy's parameters in double precision
+            slots = min(slots, max(1, PARAMETER_BYTES // (8 * network.parameter_count)))
         environments = self._environments(min(slots, len(episodes)))
         if rollout := rollout_of(networks, environments):
             played = rollout(episodes, self.steps, self.threads)

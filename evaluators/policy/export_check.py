@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.policy.environments.gymnasium_slots import GymnasiumEnvironments
+from germline.evaluators.policy.exported_network import ExportedNetwork
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, opened_environments
@@ -24,7 +24,7 @@ from germline.programs.policy.parameters import replay
 
 EPISODES = 3
 """Number of episodes to play."""
-MOST_STEPS = {"mlp": 1_000, "conv": 50}
+MOST_STEPS = {"mlp": 1_000, "conv": 50, "own": 1_000}
 """Decisions after which an episode should be cut, by form of the network: an exported convolutional network takes about
 20 ms for a decision."""
 
@@ -69,22 +69,24 @@ def check_by_playing(
         ExportMismatch: an episode could not be played; a return, length or behaviour differs, and outputs differ by
             more than `TOLERANCE`; an output or action differs on random observations; or `act` plays another episode.
     """
-    networks = networks_of(policy.network, [replay(policy)])
+    networks = networks_of(policy.network, [replay(policy)], task=type(task))
+    exported = ExportedNetwork(module)
     episodes = [Episode(0, seed) for seed in seeds]
     largest_difference = 0.0
-
-    def forward_exported(policies: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
-        return _exported_outputs(module, observations)
 
     def forward_both(policies: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
         """Outputs of the search's network; records the largest difference of the exported network's outputs."""
         nonlocal largest_difference
         expected = networks.forward(policies, observations)
-        difference = np.abs(forward_exported(policies, observations) - expected).max()
+        difference = np.abs(exported.forward(policies, observations) - expected).max()
         largest_difference = max(largest_difference, float(difference / max(1.0, np.abs(expected).max())))
         return expected
 
-    check_actions(module, policy, interface)
+    def assign_both(slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:
+        networks.assign_slots(slots, starting)
+        exported.assign_slots(slots, starting)
+
+    check_actions(module, policy, interface, task)
     with opened_environments(task, len(seeds)) as environments:
         arguments = (policy.network.actions, environments, episodes, steps)
         results = play(networks.forward, *arguments, networks.assign_slots)
@@ -93,11 +95,11 @@ def check_by_playing(
                 raise ExportMismatch(
                     f"expected the episode of seed {seed} of {task.name} to compare, got {result.error}"
                 )
-        exported_results = play(forward_exported, *arguments)
+        exported_results = play(exported.forward, *arguments, exported.assign_slots)
         pairs = zip(results, exported_results, strict=True)
         differences = [text for expected, got in pairs if (text := _difference(expected, got))]
         if differences:
-            play(forward_both, *arguments, networks.assign_slots)
+            play(forward_both, *arguments, assign_both)
             if not largest_difference <= TOLERANCE:
                 raise ExportMismatch(
                     f"expected the exported network to play the episodes of seeds {', '.join(map(str, seeds))} as the "
@@ -116,6 +118,8 @@ def _check_act(
     environment = environments.build()
     total, step, over = 0.0, 0, False
     try:
+        if hasattr(module, "reset"):
+            module.reset()
         observation, _ = environment.reset(seed=seed)
         while not over and step < steps:
             observation, reward, terminated, truncated, _ = environment.step(module.act(observation))
@@ -156,31 +160,44 @@ def interface_of(task: PolicyTask) -> Interface:
     return SAME
 
 
-def check_actions(module: Any, policy: Policy, interface: Interface = SAME) -> None:
+def check_actions(module: Any, policy: Policy, interface: Interface = SAME, task: PolicyTask | None = None) -> None:
     """Compares outputs and actions on random observations, alone and in a batch, for which no task is needed.
+
+    Of an own network, whose module may take no other observations than those of its environment, and one at a time,
+    they are compared on the first observations of `task`.
 
     Raises:
         ExportMismatch: an output or an action differs.
     """
-    networks = networks_of(policy.network, [replay(policy)])
-    observations = random_observations(policy.network, 16)
+    own = policy.network.form == "own"
+    networks = networks_of(policy.network, [replay(policy)], task=type(task) if task else None)
+    observations = random_observations(policy.network, 16) if not own else _first_observations(task)
     outputs = networks.forward(np.zeros(len(observations), np.int64), observations)
-    check_outputs(_exported_outputs(module, observations), outputs)
+    check_outputs(ExportedNetwork(module).forward(np.zeros(0, np.int64), observations), outputs)
     actions = choose_actions(policy.network.actions, outputs)
     if isinstance(policy.network.actions, int):
         actions = actions + interface.first_action
     raw = interface.raw(observations)
-    alone = np.stack([module.act(observation) for observation in raw])
+    alone = np.stack([_act_alone(module, observation) for observation in raw])
     if not np.array_equal(alone, actions):
         raise ExportMismatch("expected the same actions, got others")
+    if own:
+        return
     batch = module.act(raw)
     close = np.array_equal if isinstance(policy.network.actions, int) else np.allclose
     if np.shape(batch) != np.shape(actions) or not close(batch, actions):
         raise ExportMismatch("expected the same actions for a batch, got others")
 
 
-def _exported_outputs(module: Any, observations: NDArray[Any]) -> Floats:
-    """Outputs `[n, outputs]` for one observation after the other, as an exported network is used."""
-    with torch.no_grad():
-        outputs: Floats = np.stack([module(observation).numpy() for observation in observations])
-    return outputs
+def _act_alone(module: Any, observation: NDArray[Any]) -> Any:
+    """The action for an observation, of a recurrent network as the first of an episode."""
+    if hasattr(module, "reset"):
+        module.reset()
+    return module.act(observation)
+
+
+def _first_observations(task: PolicyTask | None) -> NDArray[Any]:
+    from germline.evaluators.policy.networks.own_trial import first_observations  # imports torch
+
+    assert task is not None
+    return first_observations(type(task), task.environment_spec())

@@ -39,11 +39,12 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
     """
     sums = _ObservationSums(prod(network.observation))
     untrained = [initial_parameters(network, seed) for seed in range(POLICIES)]
-    networks = networks_of(replace(network, normalisation=None), untrained)
+    networks = networks_of(replace(network, normalisation=None), untrained, task=task)
     with opened_environments(task(), POLICIES) as environments:
         episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]
         steps = min(MAX_STEPS, task.environment_spec().steps)
-        results = play(sums.recording(networks.forward), network.actions, environments, episodes, steps)
+        forward, assign_slots = sums.recording(networks.forward), networks.assign_slots
+        results = play(forward, network.actions, environments, episodes, steps, assign_slots)
     if not sums.count:
         raise ValueError(f"expected episodes of {task.name} to begin, got {results[0].error}")
     mean, deviation = sums.mean_and_deviation()

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line, shown
 from germline.evaluators.outcome import Objective
@@ -72,6 +72,21 @@ class PolicyTask(Task):
     @abstractmethod
     def environments(self, slots: int) -> Environments:
         """Builds environments with a number of slots."""
+
+    def network(self) -> Any:
+        """Returns a fresh `torch.nn.Module`, the network of all policies, each with parameters of its own. `network =
+        MyModule` in a class does the same.
+
+        Its `forward` is called with a batch of one observation, `[1, *observation]` in float64, and returns outputs
+        `[1, outputs]`; if it is recurrent, it also takes a state, None at the beginning of an episode, and returns the
+        outputs and the next state. Unless a subclass has a method of its own, settings decide the network.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def has_network(cls) -> bool:
+        """Whether the task has a network of its own."""
+        return cls.network is not PolicyTask.network
 
 
 def environments_of(task: PolicyTask, slots: int) -> Environments:

@@ -11,6 +11,9 @@ from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code
 from germline.evaluators.plugin_path import import_from
 from germline.evaluators.tasks.name_grammar import file_and_class
 
+MODULE_PREFIX = "germline_task_"
+"""Beginning of the names under which files are in `sys.modules`."""
+
 
 def load(name: str, noun: str = "task") -> object:
     """Returns what `path/to/file.py:Class` names; the file is imported once per process. `noun` is as of
@@ -41,7 +44,7 @@ def _import(name: str, path: Path, noun: str) -> ModuleType:
 
     It can import the files beside it, as if it were run by `python file.py`.
     """
-    key = f"germline_task_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    key = f"{MODULE_PREFIX}{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
     if key in sys.modules:
         return sys.modules[key]
     spec = spec_from_file_location(key, path)

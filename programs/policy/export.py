@@ -14,24 +14,32 @@ from torch import Tensor, nn
 from germline.programs.export.files import WEIGHTS_SUFFIX, weights_path
 from germline.programs.export.loading import class_in
 from germline.programs.export.names import check_free_name, free_name
-from germline.programs.export.origin import Origin, inert
+from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport, check_difference, check_equal
 from germline.programs.policy import noise
+from germline.programs.policy.exported_lines import (
+    act_lines,
+    actions_text,
+    constants,
+    example_lines,
+    fact_lines,
+    shape_text,
+)
 from germline.programs.policy.genome import Policy, fingerprint
 from germline.programs.policy.interface import SAME, Interface
 from germline.programs.policy.module import PolicyModule, torch_layers, torch_state
-from germline.programs.policy.network import OBSERVATION_LIMIT, Box, Network, paddings
+from germline.programs.policy.network import OBSERVATION_LIMIT, Network, paddings
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
-_USED_NAMES = frozenset(("F", "Path", "gymnasium", "load_file", "nn", "np", "safe_open", "torch"))
+USED_NAMES = frozenset(("F", "Path", "gymnasium", "load_file", "nn", "np", "safe_open", "torch"))
 """Names that exported files use, or show in their example."""
-_SUFFIX = "Policy"
+SUFFIX = "Policy"
 
 
 def free_class_name(name: str) -> str:
     """`name`, with the suffix `Policy` if the exported file uses it for something else."""
-    return free_name(name, _USED_NAMES, _SUFFIX)
+    return free_name(name, USED_NAMES, SUFFIX)
 
 
 def verified_torch(
@@ -107,23 +115,16 @@ def export_torch(
     Raises:
         ValueError: the file uses the class's name for something else.
     """
-    check_free_name(class_name, _USED_NAMES, _SUFFIX)
+    check_free_name(class_name, USED_NAMES, SUFFIX)
     network = policy.network
-    facts = [
-        *origin.lines(),
-        *([f"Return: {inert(mean_return)}"] if mean_return else []),
-        *([f"Generations: {policy.generations}"] if policy.generations else []),
-        f"Mutations: {len(policy.mutations) - policy.generations}",
-        f"Parameters: {network.parameter_count:,}",
-    ]
     imports_functional = network.form == "conv"
     return "\n".join(
         [
             '"""A policy that Germline found; its weights lie beside this file.',
             "",
-            *facts,
+            *fact_lines(policy, origin, mean_return),
             "",
-            *_example(network, origin.task, class_name, stem, environment, interface),
+            *example_lines(network, origin.task, class_name, stem, environment, interface),
             '"""',
             "",
             "from pathlib import Path",
@@ -137,7 +138,7 @@ def export_torch(
             "",
             "",
             f"class {class_name}(nn.Module):",
-            f'    """{_actions_text(network.actions, interface)}',
+            f'    """{actions_text(network.actions, interface)}',
             "",
             "    It computes in double precision and rounds once, so that the same actions come",
             "    out wherever it runs.",
@@ -159,53 +160,16 @@ def export_torch(
             "        self.load_state_dict(load_file(weights))",
             "",
             "    def forward(self, observation):",
-            f'        """Outputs [{network.output_count}] for an observation {_shape(network)}, '
+            f'        """Outputs [{network.output_count}] for an observation {shape_text(network)}, '
             'or for a batch of them."""',
             *(f"        {line}" for line in _forward(network)),
             "",
             "    @torch.no_grad()",
             "    def act(self, observation):",
-            *(f"        {line}" for line in _act(network, interface)),
+            *(f"        {line}" for line in act_lines(network, interface)),
             "",
         ]
     )
-
-
-def _example(
-    network: Network, task: str | None, class_name: str, stem: str, environment: str | None, interface: Interface
-) -> Iterator[str]:
-    """Lines of the docstring that show how the policy is used."""
-    name = stem if stem.isidentifier() else "NAME"
-    if environment is None:
-        dtype = "uint8" if network.form == "conv" else "numbers"
-        where = f", as germline plays {inert(task)}" if task else ""
-        yield from (f"It sees an observation, {dtype} {_raw_shape(network, interface)}{where}:", "")
-        yield from (f"    from {name} import {class_name}", "", f"    policy = {class_name}()")
-        yield "    action = policy.act(observation)"
-        return
-    yield from ("To see it play:", "", "    import gymnasium", f"    from {name} import {class_name}", "")
-    yield f'    env, policy = gymnasium.make("{inert(environment)}", render_mode="human"), {class_name}()'
-    yield from ("    observation, _ = env.reset(seed=0)", "    over = False", "    while not over:")
-    yield "        action = policy.act(observation)"
-    yield "        observation, reward, terminated, truncated, _ = env.step(action)"
-    yield "        over = terminated or truncated"
-
-
-def _shape(network: Network) -> str:
-    return str(list(network.observation))
-
-
-def _raw_shape(network: Network, interface: Interface) -> str:
-    """The shape of an observation of the environment."""
-    first, *rest = network.observation
-    return str([*rest, first] if interface.channels_last else [first, *rest])
-
-
-def _actions_text(actions: int | Box, interface: Interface) -> str:
-    """What the policy does: the first line of the docstring of the exported class."""
-    if isinstance(actions, int):
-        return f"Chooses one of {actions} actions, counted from {interface.first_action}."
-    return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."
 
 
 def _layers(network: Network) -> Iterator[str]:
@@ -216,7 +180,7 @@ def _layers(network: Network) -> Iterator[str]:
             yield f"self.{name} = nn.Conv2d({', '.join(map(str, sizes))})"
         elif isinstance(layer, nn.Linear):
             yield f"self.{name} = nn.Linear({layer.in_features}, {layer.out_features})"
-    for name, value in _buffers(network).items():
+    for name, value in constants(network).items():
         yield f'self.register_buffer("{name}", torch.empty({len(value)}))'
 
 
@@ -240,39 +204,9 @@ def _forward(network: Network) -> Iterator[str]:
     yield "return self.output(x).float()"
 
 
-def _act(network: Network, interface: Interface) -> Iterator[str]:
-    """Lines of `act`."""
-    discrete = isinstance(network.actions, int)
-    rule = "the place of the largest output" if discrete else "outputs from -1 to 1, scaled to the box"
-    yield f'"""The action for an observation {_raw_shape(network, interface)}, or actions for a batch of them:'
-    yield f'{rule}."""'
-    yield "observation = np.ascontiguousarray(observation, dtype=np.float64)"
-    if interface.channels_last:
-        yield "observation = np.moveaxis(observation, -1, -3)"
-    if discrete:
-        first = f" + {interface.first_action}" if interface.first_action else ""
-        yield f"actions = self(observation).argmax(-1).numpy(force=True){first}"
-        yield "return actions if actions.ndim else int(actions)"
-        return
-    yield "share = (self(observation).double().clamp(-1, 1) + 1) / 2"
-    cast = "" if interface.action_type == "float32" else f".astype(np.{interface.action_type})"
-    yield "actions = (self.low + share * (self.high - self.low)).float()"
-    yield f"return actions.numpy(force=True){cast}"
-
-
-def _buffers(network: Network) -> dict[str, tuple[float, ...]]:
-    """Constants of a network besides its weights: normalisation, and the bounds of its actions."""
-    buffers: dict[str, tuple[float, ...]] = {}
-    if network.normalisation:
-        buffers |= {"mean": network.normalisation.mean, "scale": network.normalisation.scale}
-    if isinstance(network.actions, Box):
-        buffers |= {"low": network.actions.low, "high": network.actions.high}
-    return buffers
-
-
 def _saved(network: Network, parameters: Floats) -> dict[str, Tensor]:
     """The tensors of the file of weights by name."""
-    buffers = {name: torch.tensor(value, dtype=torch.float64) for name, value in _buffers(network).items()}
+    buffers = {name: torch.tensor(value, dtype=torch.float64) for name, value in constants(network).items()}
     return torch_state(network, parameters) | buffers
 
 

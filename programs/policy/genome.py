@@ -27,7 +27,8 @@ from germline.programs.policy.evolution import (
     Step,
     read_evolution,
 )
-from germline.programs.policy.network import InvalidNetwork, Network, read_network
+from germline.programs.policy.network import InvalidNetwork, Network
+from germline.programs.policy.network_data import read_network
 from germline.programs.policy.recent import Recent
 
 FINGERPRINT_VERSION = 1

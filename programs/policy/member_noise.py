@@ -67,11 +67,12 @@ class _Part(NamedTuple):
 
     @property
     def inputs(self) -> int:
-        return self.tensor.size // self.tensor.shape[-1]
+        """Rows of the matrix: its inputs; of an own network its units."""
+        return self.tensor.size // self.tensor.columns
 
     @property
     def size(self) -> int:
-        return self.rank * (self.inputs + self.tensor.shape[-1]) if self.rank else self.tensor.size
+        return self.rank * (self.inputs + self.tensor.columns) if self.rank else self.tensor.size
 
     def matrices(self, factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A as `[r, inputs]` and B as `[r, units]` from the random numbers of a pair; of a bias 1 and its noise."""
@@ -89,7 +90,7 @@ class _Part(NamedTuple):
             return total
         cut = self.rank * self.inputs
         left = (own[:, :cut] * gains[:, None]).reshape(-1, self.inputs)
-        product: NDArray[np.float64] = left.T @ own[:, cut:].reshape(-1, self.tensor.shape[-1])
+        product: NDArray[np.float64] = left.T @ own[:, cut:].reshape(-1, self.tensor.columns)
         return product.reshape(-1)
 
 

@@ -1,6 +1,5 @@
 """Networks of policies as data: observation shape, layers, actions, and the place of each tensor in a parameter row."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.programs.policy.noise import Floats
+from germline.programs.policy.own_tensor import OwnTensor
 
-Form = Literal["mlp", "conv"]
+Form = Literal["mlp", "conv", "own"]
 Activation = Literal["tanh", "relu"]
 Padding = Literal["same", "valid"]
 
@@ -75,16 +75,25 @@ class ParameterTensor:
         shape: its shape.
         begin: index of its first element in the row.
         std: initial standard deviation; 0 for biases.
+        start: initial mean.
+        units_first: whether its first axis counts units, as in torch, and the others inputs. Else the last axis does.
     """
 
     name: str
     shape: tuple[int, ...]
     begin: int
     std: float
+    start: float = 0.0
+    units_first: bool = False
 
     @property
     def size(self) -> int:
         return prod(self.shape)
+
+    @property
+    def columns(self) -> int:
+        """Columns of the matrix of a tensor of two or more axes, whose rows follow each other in memory."""
+        return prod(self.shape[1:]) if self.units_first else self.shape[-1]
 
     @property
     def span(self) -> slice:
@@ -93,7 +102,7 @@ class ParameterTensor:
 
     def view(self, parameters: Any) -> Any:
         """Its elements, `[..., *shape]`, in rows of the network's P parameters: an array or torch tensor `[..., P]`."""
-        return parameters[..., self.span].reshape(*parameters.shape[:-1], *self.shape)
+        return parameters[..., self.span].reshape((*parameters.shape[:-1], *self.shape))
 
 
 @dataclass(frozen=True)
@@ -102,14 +111,16 @@ class Network:
 
     Args:
         form: `mlp`: dense layers of `hidden` units; `conv`: three convolutions and a dense layer of 512 units, for
-            images of integers from 0 to 255, which are divided by 255.
+            images of integers from 0 to 255, which are divided by 255; `own`: code of the task, an `nn.Module`, of
+            which the network has the names, shapes and initial values of its parameters alone.
         observation: shape of an observation; (channels, height, width) for `conv`.
         actions: number of discrete actions, or the box of continuous actions.
         hidden: units of each hidden layer (`mlp`).
         activation: activation of hidden layers (`mlp`); `conv` uses ReLU.
         padding: padding of convolutions (`conv`), as in TensorFlow: `same` pads images with zeros to an output of
             ceil(size / stride), `valid` does not pad.
-        normalisation: standardisation of observations (`mlp`), or None.
+        normalisation: standardisation of observations (`mlp` and `own`), or None.
+        own: parameters of the module in the order of `named_parameters` (`own`).
     """
 
     form: Form
@@ -119,6 +130,7 @@ class Network:
     activation: Activation = "tanh"
     padding: Padding = "same"
     normalisation: Normalisation | None = None
+    own: tuple[OwnTensor, ...] = ()
 
     @property
     def output_count(self) -> int:
@@ -127,9 +139,18 @@ class Network:
 
     @cached_property
     def tensors(self) -> tuple[ParameterTensor, ...]:
-        """Weight and bias of each layer in turn. Weights are `[inputs, units]` or `[height, width, inputs, units]`."""
+        """Weight and bias of each layer in turn. Weights are `[inputs, units]` or `[height, width, inputs, units]`.
+
+        Of an own network they are the parameters of the module, with their shapes in torch.
+        """
         tensors: list[ParameterTensor] = []
         begin = 0
+        for own in self.own:
+            place = ParameterTensor(own.name, own.shape, begin, own.std, own.start or 0.0, units_first=True)
+            tensors.append(place)
+            begin += place.size
+        if self.form == "own":
+            return tuple(tensors)
         for name, shape in self._weight_shapes():
             gain = OUTPUT_GAIN if name == "output" else 1.0
             weight = ParameterTensor(f"{name}.weight", shape, begin, gain / sqrt(prod(shape[:-1])))
@@ -170,11 +191,14 @@ class Network:
 
     @cached_property
     def layout(self) -> str:
-        """Hash of the order, shapes and initial deviations of all tensors, 8 hexadecimal digits.
+        """Hash of the order, shapes and initial values of all tensors, 8 hexadecimal digits.
 
         It is part of every genome, because the same seeds give other parameters in another layout.
         """
-        text = ";".join(f"{tensor.name}{tensor.shape}{tensor.std!r}" for tensor in self.tensors)
+        text = ";".join(
+            f"{tensor.name}{tensor.shape}{tensor.std!r}" + (f"+{tensor.start!r}" if tensor.start else "")
+            for tensor in self.tensors
+        )
         return sha256(text.encode()).hexdigest()[:8]
 
     def data(self) -> dict[str, Any]:
@@ -182,6 +206,8 @@ class Network:
         data: dict[str, Any] = {"form": self.form, "observation": list(self.observation)}
         if self.form == "mlp":
             data |= {"hidden": list(self.hidden), "activation": self.activation}
+        elif self.form == "own":
+            data |= {"tensors": [tensor.data() for tensor in self.own]}
         else:
             data |= {"padding": self.padding}
         if isinstance(self.actions, Box):
@@ -226,77 +252,3 @@ def choose_actions(actions: int | Box, outputs: Floats) -> NDArray[Any]:
     share = (np.clip(outputs.astype(np.float64), -1, 1) + 1) / 2
     scaled: Floats = (low + share * (high - low)).astype(np.float32)
     return scaled
-
-
-def read_network(data: Any) -> Network:
-    """The network that plain data describe.
-
-    Raises:
-        InvalidNetwork: the data describe no valid network.
-    """
-    if not isinstance(data, dict) or data.get("form") not in ("mlp", "conv"):
-        raise InvalidNetwork(f'expected a network with "form": "mlp" or "conv", got {data!r:.60}')
-    mlp = data["form"] == "mlp"
-    required = {"form", "observation", "actions", *(("hidden", "activation") if mlp else ("padding",))}
-    if not required <= set(data) <= required | ({"normalise"} if mlp else set()):
-        raise InvalidNetwork(f"expected a network of {', '.join(sorted(required))}, got {', '.join(sorted(data)):.80}")
-    observation = _positive_integers("observation", data["observation"], 1 if mlp else 3, 8 if mlp else 3)
-    actions = _read_actions(data["actions"])
-    if mlp:
-        network = Network(
-            "mlp",
-            observation,
-            actions,
-            _positive_integers("hidden", data["hidden"], 0, 16),
-            _option("activation", data["activation"], ("tanh", "relu")),
-            normalisation=_read_normalisation(data.get("normalise"), prod(observation)),
-        )
-    else:
-        network = Network("conv", observation, actions, padding=_option("padding", data["padding"], ("same", "valid")))
-        if min(min(size) for size in network.image_sizes) < 1:
-            raise InvalidNetwork(f"expected images large enough for three convolutions, got {observation}")
-    if network.parameter_count > MAX_PARAMETERS:
-        raise InvalidNetwork(f"expected at most {MAX_PARAMETERS:,} parameters, got {network.parameter_count:,}")
-    return network
-
-
-def _positive_integers(name: str, value: Any, fewest: int, most: int) -> tuple[int, ...]:
-    valid = isinstance(value, list) and all(type(item) is int and 0 < item <= 10**6 for item in value)
-    if not valid or not fewest <= len(value) <= most:
-        raise InvalidNetwork(f"{name}: expected {fewest} to {most} whole numbers from 1, got {value!r:.60}")
-    return tuple(value)
-
-
-def _finite_numbers(name: str, value: Any, count: int | None = None) -> tuple[float, ...]:
-    valid = isinstance(value, list) and all(type(item) in (int, float) and abs(item) <= 1e30 for item in value)
-    if not valid or not value or count not in (None, len(value)) or len(value) > 10**6:
-        raise InvalidNetwork(f"{name}: expected {count or 'some'} finite numbers, got {value!r:.60}")
-    return tuple(map(float, value))
-
-
-def _option(name: str, value: Any, options: tuple[Any, ...]) -> Any:
-    if value not in options:
-        raise InvalidNetwork(f"{name}: expected {' or '.join(options)}, got {value!r:.60}")
-    return value
-
-
-def _read_actions(value: Any) -> int | Box:
-    if type(value) is int and 1 <= value <= 10**6:
-        return value
-    if isinstance(value, Mapping) and set(value) == {"low", "high"}:
-        low = _finite_numbers("actions.low", value["low"])
-        high = _finite_numbers("actions.high", value["high"], len(low))
-        if all(lowest < highest for lowest, highest in zip(low, high, strict=True)):
-            return Box(low, high)
-    raise InvalidNetwork(f'actions: expected the number of actions, or {{"low": […], "high": […]}}, got {value!r:.60}')
-
-
-def _read_normalisation(value: Any, count: int) -> Normalisation | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or set(value) != {"mean", "scale"}:
-        raise InvalidNetwork(f"normalise: expected mean and scale, got {value!r:.60}")
-    return Normalisation(
-        _finite_numbers("normalise.mean", value["mean"], count),
-        _finite_numbers("normalise.scale", value["scale"], count),
-    )

@@ -12,12 +12,15 @@ from germline.programs.policy.trajectory import Trajectory
 def initial_parameters(network: Network, seed: int) -> Floats:
     """The P parameters of a network before any mutation, float32 `[P]`.
 
-    Weights are normal with the standard deviation of their tensor, biases are zero.
+    Weights are normal with the standard deviation of their tensor, biases are zero; those of an own network may have
+    another mean.
     """
     parameters = np.zeros(network.parameter_count, np.float32)
     add_noise(parameters, seed, INITIAL, 1.0)
     for tensor in network.tensors:
         parameters[tensor.span] *= np.float32(tensor.std)
+        if tensor.start:
+            parameters[tensor.span] += np.float32(tensor.start)
     return parameters
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from germline.programs.policy.evolution import MOST_RANK
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
-from germline.programs.policy.network import read_network
+from germline.programs.policy.network_data import read_network
 from germline.programs.policy.space import PolicySpace
 from germline.search.behaviour_map import MOST_VORONOI_CELLS
 from germline.search.kind import Kind, Preset
@@ -19,7 +19,12 @@ from germline.search.kinds.policy_map import (
     parse_cells,
     parse_offset,
 )
-from germline.search.kinds.policy_network import behaviour_length, network_for, with_normalisation
+from germline.search.kinds.policy_network import (
+    behaviour_length,
+    check_own_network,
+    network_for,
+    with_normalisation,
+)
 from germline.search.loop import LoopSettings
 from germline.search.proposers.settings import ProposerSettings, shares_setting
 from germline.search.settings import BadSetting, setting
@@ -132,12 +137,12 @@ class PolicySettings(ProposerSettings):
     network: Literal["auto", "mlp", "conv"] = setting(
         "auto",
         choice("auto", "mlp", "conv"),
-        "form of the network: mlp or conv; auto: conv for images of 0 to 255, else mlp",
+        "form of the network: mlp or conv; auto: the task's own, else conv for images of 0 to 255, else mlp",
     )
     hidden: Sequence[int] = setting([32, 32], widths(10_000), "mlp: units of the hidden layers; none: a linear network")
     activation: Literal["tanh", "relu"] = setting("tanh", choice("tanh", "relu"), "mlp: activation")
     normalise: Literal["off", "on"] = setting(
-        "off", choice("off", "on"), "mlp: normalise observations by statistics of untrained policies"
+        "off", choice("off", "on"), "mlp and own networks: normalise observations by statistics of untrained policies"
     )
     padding: Literal["same", "valid"] = setting(
         "same", choice("same", "valid"), "conv: pad the borders of images (same) or cut them (valid)"
@@ -218,6 +223,9 @@ class PolicyKind(Kind[PolicySettings, Policy]):
             settings = replace(settings, map_data=map_layout_for(settings, task).data())
         self.strategy(settings, self.space(settings))
         return settings
+
+    def check_task(self, settings: PolicySettings, task: "type[PolicyTask]") -> None:
+        check_own_network(read_network(settings.network_data), task)
 
     def space(self, settings: PolicySettings) -> PolicySpace:
         return PolicySpace(read_network(settings.network_data), settings.sigma)

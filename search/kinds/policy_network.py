@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from germline.evaluators.policy.compatibility import own_misfit
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, opened_environments
-from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
+from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation
+from germline.programs.policy.network_data import read_network
 from germline.search.settings import BadSetting
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ def network_for(settings: NetworkSettings, task: type[PolicyTask]) -> Network:
     Raises:
         BadSetting: the settings ask for a network that does not fit the task.
     """
-    network = _network(settings, environment_spec_of(task), task.name)
+    network = _network(settings, task)
     if network.form == "conv" and not settings.hidden:
         raise BadSetting(f"expected network=mlp for hidden=none, got conv for the images of {task.name}")
     return network
@@ -69,15 +71,18 @@ def behaviour_length(task: type[PolicyTask]) -> int | None:
     return None
 
 
-def _network(settings: NetworkSettings, spec: EnvironmentSpec, task: str) -> Network:
+def _network(settings: NetworkSettings, task: type[PolicyTask]) -> Network:
+    spec = environment_spec_of(task)
     discrete = isinstance(spec.actions, int)
     if settings.actions != "auto" and discrete != (settings.actions == "discrete"):
         has = f"{spec.actions} actions to choose from" if discrete else f"{_dimensions(spec.actions)} to set"
-        raise BadSetting(f"expected {settings.actions} actions, got {task}, which has {has}; --set actions=auto")
+        raise BadSetting(f"expected {settings.actions} actions, got {task.name}, which has {has}; --set actions=auto")
+    if settings.network == "auto" and task.has_network():
+        return _own_network(spec, task)
     form = settings.network if settings.network != "auto" else "conv" if spec.pixels else "mlp"
     if form == "conv" and not (spec.pixels and len(spec.observation) == 3):
         raise BadSetting(
-            f"expected images for network=conv, got {task} with observations of shape {list(spec.observation)}; "
+            f"expected images for network=conv, got {task.name} with observations of shape {list(spec.observation)}; "
             "--set network=mlp"
         )
     data: dict[str, Any] = {"form": form, "observation": list(spec.observation)}
@@ -92,6 +97,24 @@ def _network(settings: NetworkSettings, spec: EnvironmentSpec, task: str) -> Net
         return read_network(data)
     except InvalidNetwork as invalid:
         raise BadSetting(str(invalid)) from None
+
+
+def _own_network(spec: EnvironmentSpec, task: type[PolicyTask]) -> Network:
+    """The network that the module of a task is, which is tried."""
+    from germline.evaluators.policy.networks.own_network import own_network  # imports torch
+
+    own = own_network(task)
+    return Network("own", spec.observation, spec.actions, own=own.tensors)
+
+
+def check_own_network(network: Network, task: type[PolicyTask]) -> None:
+    """Refuses a run whose own network is not, or no longer, the module of its task.
+
+    Raises:
+        BadSetting: the parameters have other names or shapes.
+    """
+    if misfit := own_misfit(network, task):
+        raise BadSetting(f"{misfit}; the run goes on with the module that it began with")
 
 
 def _measured_normalisation(task: type[PolicyTask], network: Network) -> Normalisation:

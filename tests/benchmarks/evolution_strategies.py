@@ -1,10 +1,10 @@
 """Evolution strategies, the Deep GA and random search for policies at equal frames: median and range over five seeds.
 
 All have the same network, population, reviews and σ. Of four pairs of σ and `rate` that were tried with `openai-es` on
-LunarLander and another seed these were the best; nothing was tried with the other strategies. A run's result is the
-mean return of its winner in fresh episodes, whose frames do not count.
+LunarLander and another seed these were the best; nothing was tried with the other strategies, or on other tasks. A
+run's result is the mean return of its winner in fresh episodes, whose frames do not count.
 
-Takes about five minutes on one core, so `make bench` leaves it out:
+Takes about ten minutes on one core, so `make bench` leaves it out:
 `python tests/benchmarks/run.py evolution-strategies`.
 """
 
@@ -19,7 +19,7 @@ from germline.search.policy_rungs import TEST
 from germline.search.run import evolve, new_run
 
 SEEDS = (1, 2, 3, 4, 5)
-FRAMES = {"gym:CartPole-v1": 50_000, "gym:LunarLander-v3": 200_000}
+FRAMES = {"gym:CartPole-v1": 50_000, "gym:LunarLander-v3": 200_000, "gym:InvertedDoublePendulum-v5": 50_000}
 COMMON = ("population=50", "sigma=0.1", "candidates=3", "review_episodes=10", "test_episodes=100")
 WAYS: dict[str, tuple[str, ...]] = {
     "openai-es": ("strategy=openai-es", "rate=0.05"),

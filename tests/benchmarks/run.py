@@ -22,6 +22,7 @@ import hard_maze
 import module_tasks
 import mutation
 import nb201
+import own_networks
 import stacked
 import strategies
 import torch
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "mutation": mutation.rows,
     "nb201": nb201.rows,
     "module-tasks": module_tasks.rows,
+    "own-networks": own_networks.rows,
     "stacked": stacked.rows,
     "strategies": strategies.rows,
 }

@@ -30,7 +30,7 @@ from large_runs import large_run
 from germline.db.records import EvaluationRecord, Individual, Winner
 from germline.db.store import Store
 from germline.programs.policy.genome import Policy, fingerprint, write
-from germline.programs.policy.network import read_network
+from germline.programs.policy.network_data import read_network
 from germline.search.run import new_run
 
 POPULATION, PARENTS, SIGMA = 100, 20, 0.002

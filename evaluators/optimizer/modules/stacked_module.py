@@ -72,7 +72,7 @@ class StackedModule:
 
         # The module writes into copies, because autograd may need what it has read.
         copies = {name: tensor.clone() for name, tensor in kept.items()}
-        with self._seeded(seed), _single_operations() if self.attends else nullcontext():
+        with self._seeded(seed), single_operations() if self.attends else nullcontext():
             if self.way == "rules":
                 # Imported here: it uses parts of torch that a release may lack; if so, the next way is tried.
                 from germline.evaluators.optimizer.modules.together import with_rules
@@ -92,7 +92,7 @@ class StackedModule:
 
 
 @contextmanager
-def _single_operations() -> Iterator[None]:
+def single_operations() -> Iterator[None]:
     """Attention in single operations: `vmap` would run its fused kernels one candidate after the other."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

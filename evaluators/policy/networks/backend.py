@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.evaluators.policy.task import PolicyTask
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import Floats
 
@@ -46,15 +47,30 @@ class Networks(Protocol):
         ...
 
 
-def networks_of(network: Network, parameters: Sequence[Floats] | Floats, device: str = "cpu") -> Networks:
+def networks_of(
+    network: Network,
+    parameters: Sequence[Floats] | Floats,
+    device: str = "cpu",
+    task: type[PolicyTask] | None = None,
+) -> Networks:
     """The backend of a network on a device.
 
     Args:
         network: the network of all policies.
         parameters: the P parameters of each of N policies: float32 `[P]` each, or one array `[N, P]`.
         device: a device of torch.
+        task: whose module a network of the form `own` is, which has to fit it; built-in networks need none.
+
+    Raises:
+        InvalidTask: the module cannot be the network of policies.
     """
     # Imports are here, so that only the backend in use is loaded.
+    if network.form == "own":
+        from germline.evaluators.policy.networks.own_network import own_network
+        from germline.evaluators.policy.networks.own_policies import OwnPolicies
+
+        assert task is not None
+        return OwnPolicies(network, parameters, own_network(task, device), device)
     if device != "cpu":
         from germline.evaluators.policy.networks.stacked import StackedPolicies
 

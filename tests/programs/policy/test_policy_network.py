@@ -4,7 +4,8 @@ from math import prod, sqrt
 
 import pytest
 
-from germline.programs.policy.network import Box, Network, Normalisation, read_network
+from germline.programs.policy.network import Box, Network, Normalisation
+from germline.programs.policy.network_data import read_network
 
 ATARI = (4, 84, 84)
 

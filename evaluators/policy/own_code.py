@@ -1,0 +1,51 @@
+"""Where the module of a task stands, for exported files that import it."""
+
+import inspect
+import sys
+from keyword import iskeyword
+from pathlib import Path
+
+from torch import nn
+
+from germline.evaluators.policy.networks.own_module import fresh_module
+from germline.evaluators.policy.networks.own_network import own_network
+from germline.evaluators.policy.task import PolicyTask
+from germline.evaluators.tasks.task_files import MODULE_PREFIX
+from germline.programs.policy.own_export import OwnCode
+
+
+def own_code(task: type[PolicyTask], stem: str) -> OwnCode:
+    """What an exported file has to know of the module of a task.
+
+    Args:
+        task: a task with a network of its own.
+        stem: the name of the exported file without its suffix, under which no other can be imported.
+
+    Raises:
+        InvalidTask: the module cannot be the network of policies.
+    """
+    network = own_network(task)
+    declared = inspect.getattr_static(task, "network")
+    # Of a class the file needs nothing else; else the task is asked, for which germline has to be installed.
+    owner = declared if inspect.isclass(declared) and issubclass(declared, nn.Module) else task
+    expression = f"{owner.__name__}()" if owner is declared else f"{owner.__name__}().network()"
+    return OwnCode(
+        build=lambda: fresh_module(task),
+        module=_module_name(owner, stem),
+        name=owner.__name__,
+        expression=expression,
+        recurrent=network.recurrent,
+        nested=network.nested,
+        double_default=network.double_default,
+    )
+
+
+def _module_name(owner: type, stem: str) -> str | None:
+    """The name under which a class can be imported: of a file that is a task's, the name of the file. None if there is
+    none."""
+    file = getattr(sys.modules.get(owner.__module__), "__file__", None)
+    if file is None or not owner.__qualname__.isidentifier():
+        return None
+    name = Path(file).stem if owner.__module__.startswith(MODULE_PREFIX) else owner.__module__
+    usable = all(part.isidentifier() and not iskeyword(part) for part in name.split("."))
+    return name if usable and name not in (stem, "__main__") else None

@@ -14,7 +14,7 @@ from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, 
 from germline.evaluators.optimizer.modules.obstacles import obstacle_of
 from germline.evaluators.optimizer.modules.plain_values import attributes_of
 from germline.evaluators.optimizer.modules.slots import Slots
-from germline.evaluators.optimizer.modules.template import tried
+from germline.evaluators.optimizer.modules.template import recorded_call
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
 from germline.evaluators.policy.networks.own_module import takes_state
 from germline.evaluators.policy.networks.own_network import OwnNetwork, Rows, Way, double_module
@@ -100,7 +100,7 @@ def _called_once(network: OwnNetwork, observation: Tensor, outputs: int) -> OwnN
         ready = replace(network, double_default=double_default)
         try:
             with torch.no_grad(), ready.defaults():
-                seen = tried(network.module, lambda: network.module(observation.clone(), *arguments))
+                seen = recorded_call(network.module, lambda: network.module(observation.clone(), *arguments))
                 # Also with the state that it returned: it may be of another type than what forward creates.
                 if network.recurrent and isinstance(seen.result, tuple) and len(seen.result) == 2:
                     network.module(observation.clone(), seen.result[1])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from germline.programs.policy.evolution import Evolution, Generation, Member, Rule, SeparableCma
+from germline.programs.policy.evolution import Generation, Member, OpenAiEs, Rule, SeparableCma
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 from germline.programs.policy.member_noise import add_member, gain_weighted_noise
 from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation
@@ -115,10 +115,10 @@ def test_too_many_parameters_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [Evolution("adam", 0.05), Evolution("sgd", 0.05, 0.01, 1), SeparableCma(6)], ids=["full", "rank-1", "cma"]
+    "rule", [OpenAiEs("adam", 0.05), OpenAiEs("sgd", 0.05, 0.01, 1), SeparableCma(6)], ids=["full", "rank-1", "cma"]
 )
 def test_evolution_strategies_move_own_networks(rule: Rule) -> None:
-    ranks = (3, -1, 2) if isinstance(rule, Evolution) else (4, 0, 1)
+    ranks = (3, -1, 2) if isinstance(rule, OpenAiEs) else (4, 0, 1)
     policy = Policy(NETWORK, 7, (Generation(5, 0.1, ranks),), rule)
     mean, member = replay(policy), replay(policy.after(Member(6, 0.1, 1)))
     changed = mean != initial_parameters(NETWORK, 7)
@@ -126,7 +126,7 @@ def test_evolution_strategies_move_own_networks(rule: Rule) -> None:
 
 
 def test_noise_of_low_rank_is_a_product_of_units_and_inputs() -> None:
-    rule, member = Evolution("adam", 0.05, rank=1), Member(9, 0.5, 0)
+    rule, member = OpenAiEs("adam", 0.05, rank=1), Member(9, 0.5, 0)
     noise = np.zeros(NETWORK.parameter_count, np.float32)
     add_member(noise, NETWORK, rule, member)
     for tensor in NETWORK.tensors:

@@ -1,7 +1,8 @@
-"""The inputs of all steps of a training, as tables on its device.
+"""The inputs of all steps of a training, as tables on its device, so that nothing is transferred between steps.
 
-A step reads its row of each table at a place that is a tensor too, and moves the place on. So no number of Python's
-enters a step, nothing is transferred to the device between steps, and a step that was captured once is every step.
+A step that is to be recorded reads its row of each table at a place that is a tensor too, and moves the place on: no
+number of Python's enters it, and once it is recorded it is every step. Other steps get views of the rows, which cost no
+operation of torch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,15 +45,26 @@ class Course:
         seed: entropy of the training.
         schedules: different schedules.
         device: of the tables.
+        by_place: whether steps are to be recorded.
     """
 
-    def __init__(self, size: int, rung: Rung, seed: Sequence[int], schedules: Sequence[Schedule], device: str) -> None:
+    def __init__(
+        self,
+        size: int,
+        rung: Rung,
+        seed: Sequence[int],
+        schedules: Sequence[Schedule],
+        device: str,
+        by_place: bool = False,
+    ) -> None:
         self.steps, self.schedules = rung.steps, schedules
         self.rows = min(training_seeds.DRAWN_AT_ONCE, rung.steps)
         self.indices = torch.zeros(self.rows, rung.batch, dtype=torch.int64, device=device)
         self.numbers = torch.zeros(self.rows, 2 + len(schedules), device=device)
         self.place = torch.zeros(1, dtype=torch.int64, device=device)
+        self.by_place = by_place
         self._drawn: Iterator[np.ndarray] = training_seeds.batch_tables(size, rung, seed)
+        self._rows: Iterator[StepInputs] = iter(())
 
     def reach(self, step: int) -> None:
         """Prepares the tables for a step, counted from 1; steps are reached one after the other, each once."""
@@ -63,11 +75,15 @@ class Course:
         self.indices[: len(indices)] = torch.from_numpy(indices)
         self.numbers[: len(indices)] = torch.tensor(numbers)
         self.place.zero_()
+        if not self.by_place:
+            columns = self.numbers[:, :1], self.numbers[:, 1:2], self.numbers[:, 2:]
+            self._rows = map(StepInputs, *(table.unbind(0) for table in (self.indices, *columns)))
 
     def take(self) -> StepInputs:
-        """The inputs of the next step, by operations on the device alone."""
-        numbers = self.numbers.index_select(0, self.place)[0]
-        index = self.indices.index_select(0, self.place)[0]
+        """The inputs of the next step."""
+        if not self.by_place:
+            return next(self._rows)
+        index, numbers = (table.index_select(0, self.place)[0] for table in (self.indices, self.numbers))
         self.place.add_(1)
         return StepInputs(index, numbers[:1], numbers[1:2], numbers[2:])
 

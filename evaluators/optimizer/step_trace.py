@@ -30,7 +30,7 @@ class Operation:
         name: as torch has it, such as `bmm`.
         launches: 0 for a view or an allocation, else 1.
         read, written: bytes of the tensors that it takes and gives; 0 without a launch.
-        constants: what it takes beside tensors, as text, and the tensors from outside of the step that it takes.
+        arguments: as text: what it takes beside tensors, which tensors from outside of the step, types and shapes.
         obstacle: why a step with it cannot be captured; None if nothing is known against it.
     """
 
@@ -38,7 +38,7 @@ class Operation:
     launches: int
     read: int
     written: int
-    constants: str
+    arguments: str
     obstacle: str | None
 
 
@@ -61,6 +61,7 @@ class StepTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = [each for each in tree_leaves((args, kwargs or {})) if each is not None]
         tensors = [each for each in given if isinstance(each, Tensor)]
+        numbers = [each for each in given if not isinstance(each, Tensor)]
         outside = [_storage(each) for each in tensors if _storage(each) not in self._made]
         result = func(*args, **(kwargs or {}))
         results = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
@@ -72,13 +73,7 @@ class StepTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 launches,
                 launches * _read(tensors),
                 launches * _written(func, args, results),
-                repr(
-                    (
-                        [each for each in given if not isinstance(each, Tensor)],
-                        outside,
-                        [each.shape for each in tensors],
-                    )
-                ),
+                repr((numbers, outside, [(each.dtype, tuple(each.shape)) for each in tensors])),
                 self._obstacle(func, name, tensors),
             )
         )

@@ -19,7 +19,7 @@ from torch import Tensor
 from germline.evaluators.errors import shown
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory
-from germline.evaluators.optimizer.captured_step import CapturedStep, recorder_for
+from germline.evaluators.optimizer.captured_step import CapturedStep, Recorder, recorder_for
 from germline.evaluators.optimizer.course import Course
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.model_rows import ModelRows
@@ -80,7 +80,8 @@ def train(
         BadTask: `loss` or `measure` of the task returned something else than its contract says.
     """
     task = task.for_training(seed)
-    pack = _Pack(task, programs, rung, seed, device, compiled, schedules, recorded)
+    recorder = recorder_for(device) if recorded else None
+    pack = _Pack(task, programs, rung, seed, device, compiled, schedules, recorder)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
 
     def after_step(step: int) -> None:
@@ -124,18 +125,19 @@ class _Pack:
         device: str,
         compiled: bool = True,
         schedules: Sequence[Schedule] | None = None,
-        recorded: bool = True,
+        recorder: Recorder | None = None,
     ) -> None:
         self.task = task
         self.count = len(programs)
         self.independent = independent_rows(task, device)
         """Whether rows may change their places, and leave."""
-        self.device, self.recorder = device, recorder_for(device) if recorded else None
+        self.device, self.recorder = device, recorder
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
         self.reads_loss = any(program.loss for program in programs)
         self.schedules = [SCHEDULE] * self.count if schedules is None else schedules
-        self.course = Course(task.size("train"), rung, seed, list(dict.fromkeys(self.schedules)), device)
+        distinct = list(dict.fromkeys(self.schedules))
+        self.course = Course(task.size("train"), rung, seed, distinct, device, by_place=recorder is not None)
         parameters, others = initial_tensors(task, seed)
         row = torch.cat([value.reshape(-1) for value in parameters.values()]).to(device)
         self.results: dict[int, TrainingResult] = {}

@@ -14,6 +14,7 @@ from device_step import NotHere, Results, extra
 from reference_runs import START
 
 from germline.evaluators.memory import out_of_memory, release_memory
+from germline.evaluators.optimizer.captured_step import recorder_for
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.trainer import _Pack, train
@@ -113,7 +114,8 @@ def pack_cost(
     """
     candidate_steps.synchronize(device)
     began = perf_counter()
-    pack = _Pack(task, pool, Rung(WARM + steps, batch), (0,), device, recorded=recorded)
+    recorder = recorder_for(device) if recorded else None
+    pack = _Pack(task, pool, Rung(WARM + steps, batch), (0,), device, recorder=recorder)
     for step in range(WARM):
         pack.step(step + 1)
     candidate_steps.synchronize(device)

@@ -16,6 +16,7 @@ _LIBRARY.define(
     "run_rows(Tensor(a!) memory, Tensor[] tables, Tensor(b!) sums, int registers, int leaves, Tensor lr, Tensor step)"
     " -> ()"
 )
+_RUN_ROWS = torch.ops.germline.run_rows.default
 
 
 def run_rows(
@@ -32,7 +33,7 @@ def run_rows(
         lr: input of the programs, float32 `[rows]`, or `[1]` for all rows.
         step: input of all programs, float32 `[1]`.
     """
-    torch.ops.germline.run_rows(memory, tables, sums, registers, leaves, lr, step)
+    _RUN_ROWS(memory, tables, sums, registers, leaves, lr, step)
 
 
 def _on_cpu(

@@ -39,10 +39,10 @@ class Recorder(Protocol):
 
 
 class CudaGraphs:
-    """Records a step as a CUDA graph."""
+    """Records a step as a CUDA graph. All of them rehearse in one stream, since libraries keep memory for each."""
 
     def __init__(self) -> None:
-        self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self.stream = _side_stream()
 
     def rehearse(self, step: Step) -> None:
         self.stream.wait_stream(torch.cuda.current_stream())
@@ -59,6 +59,11 @@ class CudaGraphs:
         return replay
 
 
+@cache
+def _side_stream() -> torch.cuda.Stream:
+    return torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+
 def recorder_for(device: str) -> Recorder | None:
     """What records steps on a device; None where launches cost too little to be saved, as on a CPU."""
     return CudaGraphs() if device == "cuda" else None
@@ -69,54 +74,58 @@ class CapturedStep:
 
     Args:
         name: of the task, for messages.
-        step: the step.
-        device: on which it works.
+        device: on which the step works.
         recorder: records it; None: all steps are made as usual.
 
     Attributes:
         obstacle: why it was not recorded; None if it was, or may still be.
     """
 
-    def __init__(self, name: str, step: Step, device: str, recorder: Recorder | None) -> None:
-        self.name, self.step, self.device, self.recorder = name, step, device, recorder
+    def __init__(self, name: str, device: str, recorder: Recorder | None) -> None:
+        self.name, self.device, self.recorder = name, device, recorder
         self.obstacle: str | None = None
         self._made = 0
         self._traces: list[StepTrace] = []
-        self._repeat: Step | None = step if recorder is None else None
+        self._replay: Step | None = None
 
     @property
     def recorded(self) -> bool:
         """Whether steps are replayed."""
-        return self._repeat is not None and self._repeat is not self.step
+        return self._replay is not None
 
-    def __call__(self) -> None:
-        """Makes the next step."""
-        if self._repeat is None and self._made == FIRST_STEPS:
-            self._repeat = self._recorded()
-        if self._repeat is not None:
-            self._repeat()
+    def __call__(self, step: Step) -> None:
+        """Makes the next step: by `step`, the same function each time, or as it was recorded. It is not kept, since it
+        may be a method of what keeps this object: memory has to be free as soon as nobody trains with it."""
+        if self.recorder is None or self.obstacle is not None:
+            step()
             return
-        assert self.recorder is not None
-        self._made += 1
-        if self._made == 1:
-            self.recorder.rehearse(self.step)
+        if self._made == FIRST_STEPS and self._replay is None:
+            self._record(self.recorder, step)
+        if self._made < FIRST_STEPS:
+            self._made += 1
+            self._rehearse(self.recorder, step)
         else:
-            self.recorder.rehearse(lambda: self._traces.append(traced(self.step, self.device)))
+            (self._replay or step)()
 
-    def _recorded(self) -> Step:
-        """The recorded step, or the step itself if it cannot be recorded."""
-        assert self.recorder is not None
+    def _rehearse(self, recorder: Recorder, step: Step) -> None:
+        if self._made == 1:
+            recorder.rehearse(step)
+        else:
+            recorder.rehearse(lambda: self._traces.append(traced(step, self.device)))
+
+    def _record(self, recorder: Recorder, step: Step) -> None:
+        """Records the step, or notes and says why it cannot be recorded."""
         first, second = self._traces
         self.obstacle = second.obstacle or difference(first, second)
         self._traces = []
         if self.obstacle is None:
             try:
-                return self.recorder.record(self.step)
+                self._replay = recorder.record(step)
             except Exception as error:  # whatever a library refuses to do while it is recorded
                 self.obstacle = in_a_line(error)
                 release_memory(self.device)
-        _say(self.name, self.obstacle)
-        return self.step
+        if self.obstacle is not None:
+            _say(self.name, self.obstacle)
 
 
 @cache

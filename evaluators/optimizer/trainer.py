@@ -150,7 +150,7 @@ class _Pack:
     def step(self, step: int) -> None:
         """Trains all rows on the examples of a step."""
         self.course.reach(step)
-        self.captured()
+        self.captured(self._step)
 
     def _step(self) -> None:
         """Makes the next step, as a function of buffers alone, which stay where they are until `_make_views`."""
@@ -276,7 +276,7 @@ class _Pack:
         On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all rows is fastest.
         """
         count = len(self.engine.order)
-        self.captured = CapturedStep(self.task.name, self._step, self.device, self.recorder)
+        self.captured = CapturedStep(self.task.name, self.device, self.recorder)
         self.rows = ModelRows(self.engine, in_place=not self.independent)
         distinct = self.course.schedules
         of_rows = [distinct.index(self.schedules[program]) for program in self.engine.order]

@@ -1,6 +1,8 @@
 """A recorded step repeats what the step does, to the bit; what is not the same each time is not recorded."""
 
+import gc
 import logging
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -150,10 +152,10 @@ def test_a_recorder_that_fails_costs_nothing_but_speed(caplog: pytest.LogCapture
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nand more")
 
     numbers = torch.zeros(1)
-    step = CapturedStep("failing", lambda: numbers.add_(1.0), "cpu", Failing())
+    step = CapturedStep("failing", "cpu", Failing())
     with caplog.at_level(logging.WARNING):
         for _ in range(6):
-            step()
+            step(lambda: numbers.add_(1.0))
     assert numbers.tolist() == [6.0] and not step.recorded
     assert step.obstacle == "RuntimeError: CUDA error: operation not permitted when stream is capturing"
     assert len(caplog.messages) == 1
@@ -161,3 +163,19 @@ def test_a_recorder_that_fails_costs_nothing_but_speed(caplog: pytest.LogCapture
 
 def test_a_cpu_records_nothing() -> None:
     assert captured_step.recorder_for("cpu") is None
+
+
+@pytest.mark.parametrize("recorder", [None, StepTape()])
+def test_a_pack_is_freed_when_nobody_trains_with_it(recorder: StepTape | None) -> None:
+    """By its references alone: a search lets the garbage collector run rarely, and buffers are large."""
+    pack = trainer._Pack(task_class("digits-mlp")("cpu"), [START], RUNG, (0,), "cpu", recorder=recorder)
+    for step in range(1, 7):
+        pack.step(step)
+    assert pack.captured.recorded == (recorder is not None)
+    buffer = weakref.ref(pack.engine._bytecode)
+    gc.disable()
+    try:
+        del pack
+        assert buffer() is None
+    finally:
+        gc.enable()

@@ -61,6 +61,16 @@ def lost(device: str) -> str | None:
     return None
 
 
+def memory_of(device: str) -> int | None:
+    """Returns the bytes of memory of the GPU that this process would use; None without a GPU here."""
+    if not _has_driver() or resolve("auto") == "cpu" or device == "cpu":
+        return None
+    import torch
+
+    total: int = torch.cuda.get_device_properties("cuda").total_memory
+    return total
+
+
 def _has_driver() -> bool:
     """Returns True if a driver of NVIDIA or AMD is installed. Without one, torch would find no device either."""
     for library in ("libcuda.so.1", "nvcuda.dll"):

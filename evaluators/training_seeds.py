@@ -27,7 +27,13 @@ def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator
         seed: entropy of the training.
         device: device of the indices.
     """
+    for drawn in batch_tables(size, rung, seed):
+        yield from torch.as_tensor(drawn, device=device)
+
+
+def batch_tables(size: int, rung: Rung, seed: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yields what `batches` does as int64 arrays `[steps, batch]` on the host, each for the next `DRAWN_AT_ONCE` steps
+    or for those that are left."""
     rng = np.random.default_rng([*seed, 1])
     for first in range(0, rung.steps, DRAWN_AT_ONCE):
-        count = min(DRAWN_AT_ONCE, rung.steps - first)
-        yield from torch.as_tensor(rng.integers(0, size, (count, rung.batch)), device=device)
+        yield rng.integers(0, size, (min(DRAWN_AT_ONCE, rung.steps - first), rung.batch))

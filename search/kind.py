@@ -43,7 +43,7 @@ class Kind(ABC, Generic[S, G]):
         strategies: a factory for each value of the setting `strategy`. It returns the strategy for a run's
             settings and space, and raises BadSetting for settings that the strategy does not support.
         gpu_pack: for a run that is created for a GPU and does not set `pack`: a pack is a whole block, but at most this
-            many genomes. None: packs are as on a CPU.
+            many genomes, or as many as `largest_gpu_pack` says. None: packs are as on a CPU.
         own_operators: names in the setting `operators` that are of the kind; all others are from outside.
         score_settings: names of settings that decide what is scored, such as the length of a training. Scores of runs
             that differ in them are not compared.
@@ -101,6 +101,16 @@ class Kind(ABC, Generic[S, G]):
             BadSetting: it cannot; the message says why.
         """
         return
+
+    def largest_gpu_pack(self, task: Any, memory: int | None) -> int | None:
+        """The most genomes of a pack of a run on a task (a class) that is created for a GPU and does not set `pack`;
+        None: packs are as on a CPU.
+
+        Args:
+            task: the class of the task.
+            memory: bytes of the GPU; None: it is that of another machine.
+        """
+        return self.gpu_pack
 
     def calibrated(self, settings: S, task_name: str, seed: int, device: str) -> S:
         """The settings that `prepare` returned, with what has to be measured by trainings before the run begins.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
-from germline.evaluators.device import resolve
+from germline.evaluators.device import memory_of, resolve
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.caller_executor import CallerExecutor
 from germline.evaluators.executors.executor import Executor, Stopped
@@ -117,7 +117,8 @@ def plan_run(
         raise BadSetting(f"expected a task by name, since {task_name} is held out, and no preset searches on it")
     resolved = this.resolve(chosen.values, settings)
     if this.gpu_pack and _on_gpu(device) and not any(text.partition("=")[0].strip() == "pack" for text in settings):
-        resolved = replace(resolved, pack=min(this.loop_settings(resolved, seed).block, this.gpu_pack))
+        most = this.largest_gpu_pack(chosen_task, memory_of(device)) or this.gpu_pack
+        resolved = replace(resolved, pack=min(this.loop_settings(resolved, seed).block, most))
     prepared = this.prepare(resolved, chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)

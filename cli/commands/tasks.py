@@ -20,7 +20,7 @@ from germline.evaluators.tasks.registry import describe, task_class, task_names
 
 _MORE = (
     "an entry point of the group germline.tasks, a class as FILE.py:Class, or a variant of a task for optimizers as "
-    "TASK@rescaled,batch=N,steps=N"
+    "TASK@rescaled,bf16,batch=N,steps=N"
 )
 
 if TYPE_CHECKING:

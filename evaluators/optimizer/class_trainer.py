@@ -13,6 +13,7 @@ from germline.evaluators.optimizer.step_cost import Step
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.training_loop import TrainingResult, initial_tensors, run_training
 from germline.evaluators.task import Rung, Split
+from germline.evaluators.training_seeds import batches
 
 OptimizerClass = Callable[..., torch.optim.Optimizer]
 
@@ -34,8 +35,8 @@ def train_with_class(
     schedule-free optimizers have, is switched for measurements. The exceptions of the class are not caught.
     """
     task = task.for_training(seed)
-    model = _Model(task, optimizer_class, arguments, seed, device)
-    [result] = run_training(model, schedule.value, task, rung, seed, device, split, curve_steps)
+    model = _Model(task, optimizer_class, arguments, rung, seed, device, schedule)
+    [result] = run_training(model, rung.steps, split, curve_steps)
     return result
 
 
@@ -76,8 +77,10 @@ class _Model:
         task: TrainingTask,
         optimizer_class: OptimizerClass,
         arguments: Mapping[str, Any],
+        rung: Rung,
         seed: Sequence[int],
         device: str,
+        schedule: Schedule,
     ) -> None:
         parameters, others = initial_tensors(task, seed)
         self.task = task
@@ -85,16 +88,19 @@ class _Model:
         self.kept = {name: value.to(device, copy=True)[None] for name, value in others.items()}
         self.optimizer = optimizer_class(list(self.weights.values()), **arguments)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.schedule, self.steps = schedule, rung.steps
+        self.batches = batches(task.size("train"), rung, seed, device)
         self.losses = torch.zeros(1)
         self.curve: list[float] = []
         self.diverged: TrainingResult | None = None
 
-    def step(self, index: Tensor, lr: float, step: int, progress: float) -> None:
+    def step(self, step: int) -> None:
         _switch(self.optimizer, "train")
+        lr = self.schedule.value(step - 1, self.steps)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * lr
         self.optimizer.zero_grad()
-        self.losses = self.task.loss(self._tensors(), "train", index)
+        self.losses = self.task.loss(self._tensors(), "train", next(self.batches))
         self.losses.sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 

@@ -19,6 +19,8 @@ from torch import Tensor
 from germline.evaluators.errors import shown
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory
+from germline.evaluators.optimizer.captured_step import CapturedStep, Recorder, recorder_for
+from germline.evaluators.optimizer.course import Course
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.model_rows import ModelRows
 from germline.evaluators.optimizer.schedule import SCHEDULE, Schedule
@@ -53,6 +55,7 @@ def train(
     compiled: bool = True,
     schedules: Sequence[Schedule] | None = None,
     curve_steps: Collection[int] = (),
+    recorded: bool = True,
 ) -> list[TrainingResult]:
     """Trains one model with each program.
 
@@ -67,6 +70,8 @@ def train(
         compiled: False runs the programs in plain torch.
         schedules: the schedule of each candidate; None: `SCHEDULE` for all.
         curve_steps: steps after which the loss on the split is measured too.
+        recorded: False: a GPU gets the operations of every step one by one, instead of a recorded step. The numbers are
+            the same.
 
     Returns:
         One result per program, in order.
@@ -75,7 +80,8 @@ def train(
         BadTask: `loss` or `measure` of the task returned something else than its contract says.
     """
     task = task.for_training(seed)
-    pack = _Pack(task, programs, seed, device, compiled)
+    recorder = recorder_for(device) if recorded else None
+    pack = _Pack(task, programs, rung, seed, device, compiled, schedules, recorder)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
 
     def after_step(step: int) -> None:
@@ -84,10 +90,7 @@ def train(
         if hurdle and step == hurdle_step:
             pack.apply_hurdle(hurdle, step)
 
-    def rates(step: int, steps: int) -> float | Sequence[float]:
-        return SCHEDULE.value(step, steps) if schedules is None else [each.value(step, steps) for each in schedules]
-
-    return run_training(pack, rates, task, rung, seed, device, split, curve_steps, after_step)
+    return run_training(pack, rung.steps, split, curve_steps, after_step)
 
 
 def shape_of(value: object) -> tuple[int, ...] | str:
@@ -108,17 +111,33 @@ class _Pack:
     """Training loss of each row in the last step."""
     recent: Tensor
     """Mean training loss of each row over the last `CHECK_EVERY` steps before the hurdle."""
+    schedule_of: Tensor | None
+    """The schedule of each row of the engine, int64 `[N]`; None if all have the same."""
+    captured: CapturedStep
+    """`_step`, which a GPU repeats by itself."""
 
     def __init__(
-        self, task: TrainingTask, programs: Sequence[Program], seed: Sequence[int], device: str, compiled: bool
+        self,
+        task: TrainingTask,
+        programs: Sequence[Program],
+        rung: Rung,
+        seed: Sequence[int],
+        device: str,
+        compiled: bool = True,
+        schedules: Sequence[Schedule] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.task = task
         self.count = len(programs)
         self.independent = independent_rows(task, device)
         """Whether rows may change their places, and leave."""
+        self.device, self.recorder = device, recorder
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
         self.reads_loss = any(program.loss for program in programs)
+        self.schedules = [SCHEDULE] * self.count if schedules is None else schedules
+        distinct = list(dict.fromkeys(self.schedules))
+        self.course = Course(task.size("train"), rung, seed, distinct, device, by_place=recorder is not None)
         parameters, others = initial_tensors(task, seed)
         row = torch.cat([value.reshape(-1) for value in parameters.values()]).to(device)
         self.results: dict[int, TrainingResult] = {}
@@ -128,12 +147,17 @@ class _Pack:
         self.kept = {name: value.to(device).expand(self.count, *value.shape).clone() for name, value in others.items()}
         self._make_views()
 
-    def step(self, index: Tensor, lr: float | Sequence[float], step: int, progress: float = 0.0) -> None:
-        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step, `progress` 0; `lr` is the
-        input of all programs or that of each candidate."""
+    def step(self, step: int) -> None:
+        """Trains all rows on the examples of a step."""
+        self.course.reach(step)
+        self.captured(self._step)
+
+    def _step(self) -> None:
+        """Makes the next step, as a function of buffers alone, which stay where they are until `_make_views`."""
+        now = self.course.take()
         self.rows.read()
         for rows, views in self.parts:
-            losses = self.task.loss(views | self._kept_in(rows), "train", index)
+            losses = self.task.loss(views | self._kept_in(rows), "train", now.index)
             gradients = self.rows.gradients[rows]
             if shape_of(losses) != (len(gradients),):
                 expected, got = len(gradients), shape_of(losses)
@@ -145,7 +169,9 @@ class _Pack:
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
             self.losses[rows] = losses.detach()
         self.rows.write_gradients()
-        self.engine.step(lr, step, progress, self.rows.of_engine(self.losses) if self.reads_loss else None)
+        lr = now.rates if self.schedule_of is None else now.rates[self.schedule_of]
+        read = self.rows.of_engine(self.losses) if self.reads_loss else None
+        self.engine.run(lr, now.step, now.progress, read)
 
     @torch.no_grad()
     def record_losses(self) -> None:
@@ -250,7 +276,11 @@ class _Pack:
         On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all rows is fastest.
         """
         count = len(self.engine.order)
+        self.captured = CapturedStep(self.task.name, self.device, self.recorder)
         self.rows = ModelRows(self.engine, in_place=not self.independent)
+        distinct = self.course.schedules
+        of_rows = [distinct.index(self.schedules[program]) for program in self.engine.order]
+        self.schedule_of = torch.tensor(of_rows, device=self.device) if len(distinct) > 1 else None
         self.losses = self.engine.parameters.new_zeros(count)
         self.recent = torch.zeros_like(self.losses)
         size = self.task.at_once if self.losses.device.type == "cpu" else count

@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.task import Rung, Split
-from germline.evaluators.training_seeds import batches, weight_seed
+from germline.evaluators.task import Split
+from germline.evaluators.training_seeds import weight_seed
 
 CHECK_EVERY = 10
 """Steps between checks of which candidates are still finite; a check is a transfer to the host."""
-
-Rate = TypeVar("Rate", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class TrainingResult:
     curve: tuple[float, ...] = ()
 
 
-class InTraining(Protocol[Rate]):
-    """Candidates in training. `Rate` is what their schedules give at a step."""
+class InTraining(Protocol):
+    """Candidates in training."""
 
-    def step(self, index: Tensor, lr: Rate, step: int, progress: float) -> None:
-        """Trains on the examples `index` `[batch]`; `step` is 1 at the first step, `progress` 0."""
+    def step(self, step: int) -> None:
+        """Makes the next step, which has this number, 1 at the first."""
 
     def record_curve(self, split: Split) -> None:
         """Adds the present loss on a split to the curves."""
@@ -73,12 +71,8 @@ def gradients_of(losses: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, 
 
 
 def run_training(
-    candidates: InTraining[Rate],
-    rate: Callable[[int, int], Rate],
-    task: TrainingTask,
-    rung: Rung,
-    seed: Sequence[int],
-    device: str,
+    candidates: InTraining,
+    steps: int,
     split: Split,
     curve_steps: Collection[int] = (),
     after_step: Callable[[int], None] = lambda step: None,
@@ -87,11 +81,7 @@ def run_training(
 
     Args:
         candidates: with their initial parameters.
-        rate: the value of their schedules at a step, counted from 0, of so many steps.
-        task: as one training has it, see `TrainingTask.for_training`.
-        rung: optimizer steps and batch size.
-        seed: entropy of the training.
-        device: the device of the task's data.
+        steps: of the training.
         split: the split on which curves and trained models are measured.
         curve_steps: steps, counted from 1, after which the loss on the split is measured too.
         after_step: is called after each step, with its number, before candidates are dropped.
@@ -99,12 +89,12 @@ def run_training(
     Returns:
         One result per candidate, in order.
     """
-    for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
-        candidates.step(index, rate(step - 1, rung.steps), step, (step - 1) / rung.steps)
+    for step in range(1, steps + 1):
+        candidates.step(step)
         if step in curve_steps:
             candidates.record_curve(split)
         after_step(step)
         if step % CHECK_EVERY == 0 and not candidates.drop_diverged(step):
             break
-    candidates.drop_diverged(rung.steps, last=True)
-    return candidates.finish(rung.steps, split)
+    candidates.drop_diverged(steps, last=True)
+    return candidates.finish(steps, split)

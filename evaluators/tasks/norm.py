@@ -22,11 +22,11 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     """Normalises each position to mean 0 and variance 1 over its features, then applies `* (1 + scale) + bias`.
 
     Args:
-        stream: float32 of shape `[N, positions, width]`.
+        stream: float32 or bfloat16 of shape `[N, positions, width]`.
         scale, bias: float32 of shape `[N, width]`.
 
     Returns:
-        A tensor like `stream`; NaN where the squares of a position's features overflow.
+        float32 of the shape of `stream`; NaN where the squares of a position's features overflow.
 
     Raises:
         ValueError: scale or bias has another shape.
@@ -35,6 +35,7 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     if scale.shape != expected or bias.shape != expected:
         got = f"{tuple(scale.shape)} and {tuple(bias.shape)}"
         raise ValueError(f"expected scale and bias of shape {expected}, got {got}")
+    stream = stream.float()  # a product in bfloat16 is its usual origin where a task says so
     if stream.device.type == "cpu":
         return affine_layer_norm(stream, 1 + scale, bias)
     return layer_norm_of_torch(stream, scale, bias)
@@ -49,8 +50,8 @@ def affine_layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
 def layer_norm_of_torch(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     """`layer_norm` on any device, with torch's kernels; the shapes are not checked."""
     normed, _, inverse = torch.native_layer_norm(stream, stream.shape[-1:], None, None, EPSILON)
-    # Where the variance overflows, torch's quotient is a harmless zero.
-    overflowed = torch.where(inverse > 0, 0.0, torch.nan)
+    # Where the variance overflows, torch's quotient is a harmless zero: this is NaN there, and zero elsewhere.
+    overflowed = 0.0 / inverse.detach()
     return torch.addcmul(bias[:, None] + overflowed, normed, 1 + scale[:, None])
 
 

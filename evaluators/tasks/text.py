@@ -76,6 +76,18 @@ def embedded(params: Params, symbols: Tensor) -> Tensor:
     """Returns the rows of the parameter `symbol`, `[N, 73, width]`, for symbols `[batch * 32]`: a tensor of shape
     `[N, batch * 32, width]`."""
     table = params["symbol"]
+    return looked_up(table, symbols) if table.device.type == "cpu" else multiplied_up(table, symbols)
+
+
+def looked_up(table: Tensor, symbols: Tensor) -> Tensor:
+    """`embedded` by a look-up, whose gradient a GPU would add up after sorting the symbols of all candidates."""
     n, count, width = table.shape
     row = symbols + count * torch.arange(n, device=symbols.device)[:, None]
     return torch.nn.functional.embedding(row, table.reshape(n * count, width))
+
+
+def multiplied_up(table: Tensor, symbols: Tensor) -> Tensor:
+    """`embedded` as a product with ones and zeros, whose gradient is another product. The bits are those of a look-up
+    if all of `table` is finite."""
+    chosen = (symbols[:, None] == torch.arange(table.shape[1], device=symbols.device)).to(table.dtype)
+    return torch.matmul(chosen, table)

@@ -113,6 +113,14 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         own = preset.get("operators", OptimizerSettings().operators)
         return replace(settings, operators={**own, **settings.operators})
 
+    def largest_gpu_pack(self, task: "type[Task]", memory: int | None) -> int | None:
+        """As `Kind.largest_gpu_pack`: as many as fit the memory, if it is known."""
+        if memory is None:
+            return self.gpu_pack
+        from germline.evaluators.optimizer.pack_memory import largest_pack  # here, since it needs torch
+
+        return largest_pack(task, memory) or self.gpu_pack
+
     def prepare(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
         if settings.block % settings.litter or settings.warmup % settings.litter:
             raise BadSetting(

@@ -255,7 +255,7 @@ class OptimizerSettings(LanguageModelSettings):
     pack: int = setting(
         16,
         whole(1, 100_000),
-        "programs trained together, in one job; on a GPU, unless it is set: a block, at most 1,024",
+        "programs trained together, in one job; on a GPU, unless it is set: a block, at most what fits it",
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")

@@ -4,6 +4,7 @@ Each side trains for some steps, with the update of each candidate by its own pr
 processor: the sides take turns, and the least of some rounds counts.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -16,10 +17,11 @@ from germline.evaluators.optimizer.module_task import ModuleTask
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.training_seeds import batches
 
 ROUNDS = 5
 STEPS = 5
+LONG = 10_000
+"""Steps of a training that is never finished."""
 CANDIDATES = {"digits-mlp": (64, 256), "mnist5k-conv": (16,), "text-transformer": (16,)}
 
 
@@ -35,12 +37,12 @@ def module_task(name: str) -> ModuleTask:
 
 def training(task: TrainingTask, count: int) -> Callable[[], None]:
     """A function that trains `count` candidates for `STEPS` more steps; they are not measured."""
-    rung = Rung(STEPS, task.rungs[0].batch)
-    pack = trainer._Pack(task, programs(count), (0,), "cpu", True)
+    pack = trainer._Pack(task, programs(count), Rung(LONG, task.rungs[0].batch), (0,), "cpu")
+    numbers = itertools.count(1)
 
     def steps() -> None:
-        for index in batches(task.size("train"), rung, (0,), "cpu"):
-            pack.step(index, 0.1, 1)
+        for _ in range(STEPS):
+            pack.step(next(numbers))
 
     return steps
 

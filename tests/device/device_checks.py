@@ -41,10 +41,12 @@ POLICY_NETWORKS = {
 
 
 def trainers(device: str, count: int, steps: int) -> Results:
-    """Checks that losses after a short training are near the CPU's, and equal when the device trains again."""
+    """Checks that losses after a short training are near the CPU's, and equal when the device trains again, and when it
+    gets the operations of each step one by one instead of a recorded step."""
     results: dict[str, Any] = {}
     for name in TRAINING:
         here, there, again = (trained(name, count, steps, where) for where in ("cpu", device, device))
+        unrecorded = trained(name, count, steps, device, recorded=False)
         pairs = [(a, b) for a, b in zip(here, there, strict=True) if a is not None and b is not None]
         errors = sorted(abs(a - b) / abs(a) for a, b in pairs)
         results[name] = {
@@ -52,16 +54,20 @@ def trainers(device: str, count: int, steps: int) -> Results:
             "close": sum(error < 1e-3 for error in errors) / count,
             "both_diverged": sum(a is None and b is None for a, b in zip(here, there, strict=True)) / count,
             "same_again": there == again,
+            "same_unrecorded": there == unrecorded,
         }
-        good = all(each["close"] + each["both_diverged"] >= 0.9 and each["same_again"] for each in results.values())
+        good = all(
+            each["close"] + each["both_diverged"] >= 0.9 and each["same_again"] and each["same_unrecorded"]
+            for each in results.values()
+        )
         medians = ", ".join(f"{name} {each['median_error']:.0e}" for name, each in results.items())
         yield {"passed": good, "summary": f"median relative error {medians}", "tasks": results}
 
 
-def trained(name: str, count: int, steps: int, device: str) -> list[float | None]:
+def trained(name: str, count: int, steps: int, device: str, recorded: bool = True) -> list[float | None]:
     """The loss of each of `count` programs after a training on task `name`; None if it diverged."""
     task, rung = task_class(name)(device), Rung(steps, task_class(name).rungs[0].batch)
-    results = train(task, candidate_steps.programs(count), rung, (0,), device)
+    results = train(task, candidate_steps.programs(count), rung, (0,), device, recorded=recorded)
     return [result.measures["loss"] if result.measures else None for result in results]
 
 

@@ -14,19 +14,18 @@ from device_step import NotHere, Results, extra
 from reference_runs import START
 
 from germline.evaluators.memory import out_of_memory, release_memory
+from germline.evaluators.optimizer.captured_step import recorder_for
 from germline.evaluators.optimizer.engine import ProgramEngine
-from germline.evaluators.optimizer.schedule import SCHEDULE
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.trainer import _Pack, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.training_seeds import batches
 from germline.programs.optimizer import Program, parse, write
 from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.space import OptimizerSpace
 
 WARM = 5
-"""Steps of a pack before its steps are timed."""
+"""Steps of a pack before its steps are timed; a step is recorded after `captured_step.FIRST_STEPS` of them."""
 
 
 def training(
@@ -74,6 +73,8 @@ def training(
     loaded = task_class(task)(device)
     found = extra("cost", lambda: pack_cost(loaded, pool, rung.batch, device, timed))
     yield found
+    found |= extra("unrecorded", lambda: pack_cost(loaded, pool, rung.batch, device, timed, recorded=False))
+    yield found
     found |= extra("fresh", lambda: _fresh_rate(loaded, count, rung, device))
     yield found
     counts = extra(
@@ -84,7 +85,7 @@ def training(
     )
     said = [rates]
     if "cost" in found:
-        said.append(f"{found['cost']['milliseconds_per_step']:.1f} ms a step")
+        said.append(_said_of_cost(found["cost"], found.get("unrecorded")))
     if "fresh" in found:
         said.append(
             f"{found['fresh']['seconds_to_prepare']:.1f} s to prepare fresh programs, {found['fresh']['rate']:,.0f}/s"
@@ -94,20 +95,50 @@ def training(
     yield {**counts, "summary": "; ".join(said)}
 
 
-def pack_cost(task: TrainingTask, pool: Sequence[Program], batch: int, device: str, steps: int) -> dict[str, float]:
-    """Seconds until a pack is ready to train, and milliseconds of a step of all its candidates, without checks."""
+def pack_cost(
+    task: TrainingTask, pool: Sequence[Program], batch: int, device: str, steps: int, recorded: bool = True
+) -> dict[str, Any]:
+    """The cost of a pack, without checks.
+
+    Args:
+        task: on the device.
+        pool: the program of each candidate.
+        batch: examples of a step.
+        device: on which candidates train.
+        steps: that are timed.
+        recorded: whether a GPU may repeat a recorded step.
+
+    Returns:
+        `seconds_until_ready` to train at full speed, with a recorded step, `milliseconds_per_step` of all candidates,
+        whether the step was `recorded`, and if not, the `obstacle`.
+    """
     candidate_steps.synchronize(device)
     began = perf_counter()
-    pack = _Pack(task, pool, (0,), device, True)
-    indices = batches(task.size("train"), Rung(WARM + steps, batch), (0,), device)
+    recorder = recorder_for(device) if recorded else None
+    pack = _Pack(task, pool, Rung(WARM + steps, batch), (0,), device, recorder=recorder)
     for step in range(WARM):
-        pack.step(next(indices), SCHEDULE.value(step, WARM + steps), step + 1)
+        pack.step(step + 1)
     candidate_steps.synchronize(device)
     ready = perf_counter()
     for step in range(WARM, WARM + steps):
-        pack.step(next(indices), SCHEDULE.value(step, WARM + steps), step + 1)
+        pack.step(step + 1)
     candidate_steps.synchronize(device)
-    return {"seconds_until_ready": ready - began, "milliseconds_per_step": 1e3 * (perf_counter() - ready) / steps}
+    return {
+        "seconds_until_ready": ready - began,
+        "milliseconds_per_step": 1e3 * (perf_counter() - ready) / steps,
+        "recorded": pack.captured.recorded,
+        "obstacle": pack.captured.obstacle,
+    }
+
+
+def _said_of_cost(cost: dict[str, Any], unrecorded: dict[str, Any] | None) -> str:
+    """Milliseconds of a step, and beside them those of a step that is not recorded, if one is."""
+    text = f"{cost['milliseconds_per_step']:.2f} ms a step"
+    if cost["obstacle"]:
+        return f"{text}, which was not recorded: {cost['obstacle']}"
+    if not cost["recorded"] or unrecorded is None:
+        return text
+    return f"{text} as a graph, {unrecorded['milliseconds_per_step']:.2f} ms launched one by one"
 
 
 def _fresh_rate(task: TrainingTask, count: int, rung: Rung, device: str) -> dict[str, float]:
@@ -186,7 +217,7 @@ def packs(device: str, counts: Sequence[int], steps: int) -> Results:
             yield {"summary": f"fastest packs {', '.join(said.values())}", "costs": costs}
 
 
-def _cost_or_none(task: TrainingTask, count: int, batch: int, device: str, steps: int) -> dict[str, float] | None:
+def _cost_or_none(task: TrainingTask, count: int, batch: int, device: str, steps: int) -> dict[str, Any] | None:
     pool = [parse(write(program)) for program in candidate_steps.programs(count)]
     try:
         return pack_cost(task, pool, batch, device, steps)

@@ -38,3 +38,12 @@ def test_nothing_else_of_a_run_depends_on_the_device() -> None:
     there, here = (plan_run(device=device, seed=3).config for device in ("cuda", "cpu"))
     assert {**there["settings"], "pack": 0} == {**here["settings"], "pack": 0}
     assert {**there, "settings": 0} == {**here, "settings": 0}
+
+
+@pytest.mark.slow
+def test_a_gpu_of_this_machine_gets_packs_of_programs_that_fit_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("germline.search.run.memory_of", lambda device: 2**30)
+    sizes = [pack("cuda", ["block=8192"], task=name) for name in ("digits-mlp", "text-transformer")]
+    assert 1_024 < sizes[0] <= 4_096 and 16 <= sizes[1] < 256  # type: ignore[operator]
+    assert pack("cuda", ["block=8192", "pack=7"]) == 7
+    assert pack("cuda", kind="architecture") == 16

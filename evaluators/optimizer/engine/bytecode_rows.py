@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
-from itertools import groupby
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +18,7 @@ from germline.evaluators.optimizer.engine.bytecode import (
     structure,
 )
 from germline.evaluators.optimizer.engine.micro import MicroProgram
+from germline.evaluators.optimizer.engine.run_rows import run_rows
 from germline.programs.optimizer.flat import Layout
 
 CPU_CHUNK = 2048
@@ -96,38 +94,20 @@ class BytecodeRows:
         tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
         self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
-    def step(self, lr: float | Sequence[float], step: int, progress: float, loss: torch.Tensor) -> None:
-        """Runs every row's program on its parameters and gradient.
+    def step(self, lr: torch.Tensor, step: torch.Tensor, progress: torch.Tensor, loss: torch.Tensor) -> None:
+        """Runs every row's program on its parameters and gradient. All inputs are float32, on the device.
 
         Args:
-            lr: the input of all rows or that of each row.
-            step: 1 at the first step.
-            progress: the input of all rows.
-            loss: the input of each row, float32 `[rows]`.
+            lr: the input of each row, `[rows]`, or of all rows, `[1]`.
+            step: the input of all rows, `[1]`; 1 at the first step.
+            progress: the input of all rows, `[1]`.
+            loss: the input of each row, `[rows]`.
         """
         if not self.rows:
             return
         for name, (rows, places) in self.given.items():
-            self.memory[places] = loss[rows] if name == "loss" else self.memory.new_tensor(progress)
-        if isinstance(lr, float):
-            self._run(self.tables, lr, step)
-            return
-        code, sections, rows, whole, by_leaf = self.tables
-        first = 0
-        for value, run in groupby(lr):  # neighbours with the same input run in one call
-            last = first + len(list(run))
-            self._run([code, sections, rows[first:last], whole, by_leaf], value, step)
-            first = last
-
-    def _run(self, tables: Sequence[torch.Tensor], lr: float, step: int) -> None:
-        leaves = len(self.layout.shapes)
-        if self.device == "cpu":
-            arrays: list[Any] = [tensor.numpy() for tensor in (self.memory, *tables, self.sums[0])]
-            _interpreter().run_rows(*arrays, leaves, np.float32(lr), np.float32(step))
-        else:
-            from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton
-
-            cuda.run_rows(self.memory, tables, self.sums, self.scratch, leaves, lr, float(step))
+            self.memory[places] = loss[rows] if name == "loss" else progress
+        run_rows(self.memory, self.tables, self.sums, self.scratch, len(self.layout.shapes), lr, step)
 
     def keep(self, rows: Sequence[int], others: int) -> "BytecodeRows":
         """Returns buffers for the given rows, with their programs and states; the caller fills in the parameters."""
@@ -225,14 +205,6 @@ def _instances(rows: int, device: str) -> int:
 
     processors = torch.cuda.get_device_properties(device).multi_processor_count
     return max(1, min(rows, processors * cuda.INSTANCES_PER_PROCESSOR))
-
-
-@cache
-def _interpreter() -> Any:
-    """The interpreter's module, imported late: Numba takes a second, and may not be needed."""
-    from germline.evaluators.optimizer.engine import interpreter
-
-    return interpreter
 
 
 def _chunks(sizes: Sequence[int], chunk: int) -> np.ndarray:

@@ -279,7 +279,7 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
     tl.debug_barrier()
 
 
-@triton.jit(do_not_specialize=["count", "whole_count", "leaf_count", "scratch", "sum_count", "leaves"])
+@triton.jit(do_not_specialize=["count", "whole_count", "leaf_count", "scratch", "sum_count", "leaves", "rates"])
 def _run_rows(
     memory,
     code,
@@ -295,10 +295,12 @@ def _run_rows(
     scratch,
     leaves,
     lr,
+    rates,
     step,
     SIZE: tl.constexpr,
 ):
-    """Like `interpreter.run_rows`; each instance has its own `scratch` numbers for registers and `sum_count` sums."""
+    """Like `interpreter.run_rows`; each instance has its own `scratch` numbers for registers and `sum_count` sums, and
+    `rates` is the length of `lr`."""
     instance = tl.program_id(0)
     own_sums = sums + instance * sum_count
     for row in range(instance, count, tl.num_programs(0)):
@@ -306,8 +308,8 @@ def _run_rows(
         register = tl.load(info + 3) + instance.to(tl.int64) * scratch
         parameter, gradient = tl.load(info + 4), tl.load(info + 5)
         tree, number = tl.load(info + 6), tl.load(info + 7)
-        tl.store(memory + number, lr)
-        tl.store(memory + number + 1, step)
+        tl.store(memory + number, tl.load(lr + tl.minimum(row, rates - 1)))
+        tl.store(memory + number + 1, tl.load(step))
         tl.debug_barrier()
         chunks = tl.where(tl.load(info + 2) != 0, by_leaf, whole)
         chunk_count = tl.where(tl.load(info + 2) != 0, leaf_count, whole_count)
@@ -329,22 +331,16 @@ def _run_rows(
 
 
 def run_rows(
-    memory: Tensor, tables: Sequence[Tensor], sums: Tensor, registers: int, leaves: int, lr: float, step: float
+    memory: Tensor, tables: Sequence[Tensor], sums: Tensor, registers: int, leaves: int, lr: Tensor, step: Tensor
 ) -> None:
-    """Runs a step of every row's program, on the device of `memory`.
+    """Runs a step of every row's program, on the device of `memory`; the arguments are those of `run_rows.run_rows`.
 
-    Args:
-        memory: the memory of all rows.
-        tables: `code`, `sections`, `rows`, `whole` and `by_leaf`, see `interpreter.run_rows`.
-        sums: float64 `[instances, sums]`; the rows are divided among as many instances of the kernel.
-        registers: numbers of scratch memory per instance, at the beginning of `memory`.
-        leaves: number of leaves of the model.
-        lr, step: inputs of the programs.
+    Nothing that changes between steps is an argument of the kernel by value, so that a launch can be captured.
     """
     code, sections, rows, whole, by_leaf = tables
     _run_rows[(len(sums),)](
         *(memory, code, sections, rows, len(rows), whole, len(whole), by_leaf, len(by_leaf)),
-        *(sums, sums.shape[1], registers, leaves, lr, step),
+        *(sums, sums.shape[1], registers, leaves, lr, len(lr), step),
         SIZE=CHUNK,
         num_warps=WARPS,
         enable_fp_fusion=False,

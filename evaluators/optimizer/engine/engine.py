@@ -45,6 +45,7 @@ class ProgramEngine:
         self.order = [*lowered, *others]
         self._bytecode = BytecodeRows(rows_of(list(lowered.values()), layout, device), len(others), layout, device)
         self._torch = TorchRows([graphs[i] for i in others], layout, device)
+        self._no_losses = torch.zeros(len(programs), device=device)
 
     @property
     def parameters(self) -> Tensor:
@@ -59,7 +60,6 @@ class ProgramEngine:
         """Number of rows that run as bytecode; they come first."""
         return len(self._bytecode.rows)
 
-    @torch.no_grad()
     def step(self, lr: float | Sequence[float], step: int, progress: float = 0.0, loss: Tensor | None = None) -> None:
         """Subtracts each row's update from its parameters.
 
@@ -69,13 +69,22 @@ class ProgramEngine:
             progress: the programs' input `progress`, 0 at the first step.
             loss: the programs' input `loss`, float32 `[N]` in the order of the rows; None: 0 for all.
         """
+        of_rows = [lr] if isinstance(lr, float) else [lr[program] for program in self.order]
+        new = self.parameters.new_tensor
+        self.run(new(of_rows), new([float(step)]), new([progress]), loss)
+
+    @torch.no_grad()
+    def run(self, lr: Tensor, step: Tensor, progress: Tensor, loss: Tensor | None = None) -> None:
+        """`step` with inputs that are on the device already: float32, `lr` for all rows `[1]` or for each row `[N]` in
+        their order, `step` and `progress` `[1]`. It uses no number of Python's that changes between steps."""
         first = self.compiled_rows
-        of_rows = lr if isinstance(lr, float) else [lr[program] for program in self.order]
-        losses = self.parameters.new_zeros(len(self.order)) if loss is None else loss
-        compiled = of_rows if isinstance(of_rows, float) else of_rows[:first]
-        self._bytecode.step(compiled, step, progress, losses[:first])
-        others = of_rows if isinstance(of_rows, float) else of_rows[first:]
-        self._torch.step(self.parameters[first:], self.gradients[first:], others, step, progress, losses[first:])
+        losses = self._no_losses[: len(self.order)] if loss is None else loss
+        single = len(lr) == 1
+        if first:
+            self._bytecode.step(lr if single else lr[:first], step, progress, losses[:first])
+        if first < len(self.order):
+            rates = lr if single else lr[first:]
+            self._torch.step(self.parameters[first:], self.gradients[first:], rates, step, progress, losses[first:])
 
     @torch.no_grad()
     def evaluated(self) -> Tensor:

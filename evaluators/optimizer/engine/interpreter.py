@@ -643,7 +643,8 @@ def _declared(numbering: int) -> Any:
             whole, by_leaf: int32 `[chunks, 3]`: first element, size and leaf of each chunk.
             sums: float64, the running sums of a row.
             leaves: number of leaves of the model.
-            lr, step: float32, inputs of the programs.
+            lr: float32 `[rows]`, an input of the programs, or `[1]` for all of them.
+            step: float32 `[1]`, an input of all programs.
         """
         if not numbering:
             return
@@ -652,8 +653,8 @@ def _declared(numbering: int) -> Any:
             chunks = by_leaf if rows[row, 2] else whole
             for n in range(6):  # slices take 2 seconds to compile, for their error message
                 at[n] = rows[row, 3 + n]
-            memory[at[Space.NUMBER]] = lr
-            memory[at[Space.NUMBER] + 1] = step
+            memory[at[Space.NUMBER]] = lr[min(row, len(lr) - 1)]
+            memory[at[Space.NUMBER] + 1] = step[0]
             for section in range(rows[row, 0], rows[row, 1]):
                 begin, end = sections[section, 0], sections[section, 1]
                 if sections[section, 2]:

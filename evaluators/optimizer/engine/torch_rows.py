@@ -50,8 +50,8 @@ def grouped_order(graphs: Sequence[Graph]) -> list[int]:
 class _Group:
     """Consecutive rows of the same structure: their constants (`literals`), `[rows, 1]` each, and their states.
 
-    `names` and `states` are by the position of a state in the program; `borrowed` are the positions of states that may
-    be views of the parameter or gradient buffer.
+    `names` and `states` are by the position of a state in the program; `borrowed` are the positions of states whose
+    next value may be a view of a buffer: of the parameters, of the gradients, or of another state.
     """
 
     program: FlatProgram
@@ -85,29 +85,30 @@ class TorchRows:
             self.groups.append(self._group(graphs[start:end], leaf_of))
             start = end
 
-    def step(self, w: Tensor, g: Tensor, lr: float | Sequence[float], step: int, progress: float, loss: Tensor) -> None:
-        """Subtracts each row's update from `w`.
+    def step(self, w: Tensor, g: Tensor, lr: Tensor, step: Tensor, progress: Tensor, loss: Tensor) -> None:
+        """Subtracts each row's update from `w`; states are written in place. All inputs are float32, on the device.
 
         Args:
             w, g: parameters and gradients, `[rows, elements]`.
-            lr: the input of all rows or that of each row.
-            step: 1 at the first step.
-            progress: the input of all rows.
+            lr: the input of each row, `[rows]`, or of all rows, `[1]`.
+            step: the input of all rows, `[1]`.
+            progress: the input of all rows, `[1]`.
             loss: the input of each row, `[rows]`.
         """
-        rates = w.new_full((1, 1), lr) if isinstance(lr, float) else w.new_tensor(list(lr))[:, None]
-        count, share = w.new_full((1, 1), float(step)), w.new_full((1, 1), progress)
         start = 0
         for group in self.groups:
             end = start + group.rows
-            shared = {"lr": rates if len(rates) == 1 else rates[start:end], "step": count, "progress": share}
-            shared["loss"] = loss[start:end, None]
-            inputs = {name: shared[name] for name in group.program.inputs if name in shared}
+            rates = lr if len(lr) == 1 else lr[start:end]
+            shared = {"lr": rates, "step": step, "progress": progress, "loss": loss[start:end]}
+            inputs = {name: value[:, None] for name, value in shared.items() if name in group.program.inputs}
             inputs.update(w=w[start:end], g=g[start:end])
             inputs.update((group.names[k], value) for k, value in group.states.items())
             update, states = group.program.run(inputs, group.literals)
-            group.states = {k: _copied(value) if k in group.borrowed else value for k, value in states.items()}
+            # The next value of a state, and the update, may be views of buffers that change now.
+            states = {k: _copied(value) if k in group.borrowed else value for k, value in states.items()}
             w[start:end] -= update
+            for k, value in states.items():
+                _write(group.states[k], value)
             start = end
 
     def evaluated(self, w: Tensor) -> Tensor:
@@ -166,12 +167,16 @@ def _call(primitive: Primitive, *args: Tensor) -> Any:
 
 def _selected(value: Any, index: Tensor) -> Any:
     """The rows of a state at an index; the state is a tensor, or a list with a tensor for each leaf."""
-    if isinstance(value, list):
-        return [_selected(leaf, index) for leaf in value]
-    # A state computed from the schedule alone has a single row, which broadcasts.
-    return value[index] if value.shape[0] > 1 else value
+    return [leaf[index] for leaf in value] if isinstance(value, list) else value[index]
 
 
 def _copied(value: Any) -> Any:
-    """A copy of a state that may be a view of the parameter or gradient buffer, which change in place."""
+    """A copy of the value of a state."""
     return [leaf.clone() for leaf in value] if isinstance(value, list) else value.clone()
+
+
+def _write(state: Any, value: Any) -> None:
+    """Writes the next value of a state into its buffers, `[rows, …]`; a value that was computed from the inputs of all
+    rows alone has a single row, which broadcasts."""
+    for buffer, part in zip(*((each if isinstance(each, list) else [each]) for each in (state, value)), strict=True):
+        buffer.copy_(part)

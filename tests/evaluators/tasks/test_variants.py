@@ -7,6 +7,7 @@ import torch
 
 from germline.evaluators.errors import InvalidTask, UnknownTask
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
+from germline.evaluators.optimizer.step_trace import StepTrace
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import describe, task_class
@@ -65,6 +66,34 @@ def test_a_candidate_of_a_rescaled_task_scores_the_same_bits_alone_and_other_num
     assert all(one != other for one, other in zip(*scores.values(), strict=True))
 
 
+@pytest.mark.parametrize("name", ["digits-mlp", "mnist5k-conv", "text-transformer", "text-gru", "text-conv"])
+def test_bf16_is_the_type_of_products_alone(name: str) -> None:
+    plain, own = (task_class(each)() for each in (name, f"{name}@bf16"))
+    assert isinstance(own, TrainingTask) and isinstance(plain, TrainingTask)
+    start = {key: value[None].repeat(2, *[1] * value.dim()) for key, value in plain.start(torch.Generator()).items()}
+    found = {}
+    for task in (plain, own):
+        parameters = {key: value.clone().requires_grad_() for key, value in start.items()}
+        trace = StepTrace("cpu")
+        with trace:
+            losses = task.loss(parameters, "train", torch.arange(8))
+        gradients = torch.autograd.grad(losses.sum(), list(parameters.values()))
+        assert {each.dtype for each in (losses, *gradients)} == {torch.float32}
+        products = [each for each in trace.operations if each.name in ("bmm", "baddbmm", "mm", "addmm")]
+        assert products and all(("bfloat16" in each.arguments) == (task is own) for each in products)
+        measured = task.measure(start, "validation")
+        assert measured["loss"].dtype == torch.float32
+        found[task] = losses, torch.cat([each.flatten() for each in gradients]), measured["loss"]
+    for ours, theirs in zip(found[own], found[plain], strict=True):
+        assert not torch.equal(ours, theirs)
+        assert (ours - theirs).norm() < 0.03 * theirs.norm()
+
+
+def test_bf16_keeps_the_shape_of_packs() -> None:
+    task = task_class("digits-mlp@steps=50,bf16")
+    assert (task.name, task.batch_invariant) == ("digits-mlp@bf16,steps=50", False)
+
+
 def test_batch_and_steps_are_replaced_and_other_rungs_keep_their_proportion() -> None:
     task = task_class("digits-mlp@steps=50,batch=8")
     assert task.rungs == (Rung(50, 8), Rung(500, 8), Rung(5_000, 8))
@@ -81,7 +110,7 @@ def test_batch_and_steps_are_replaced_and_other_rungs_keep_their_proportion() ->
     "text", ["", "rescaled,rescaled", "batch", "batch=0", "batch=-1", "steps=1e3", "sticky", "batch=٣"]
 )
 def test_what_is_no_variant_is_refused_in_a_line(text: str) -> None:
-    with pytest.raises(UnknownTask, match="expected a variant like TASK@rescaled,batch=N,steps=N") as told:
+    with pytest.raises(UnknownTask, match="expected a variant like TASK@rescaled,bf16,batch=N,steps=N") as told:
         task_class(f"digits-mlp@{text}")
     assert "\n" not in str(told.value)
 

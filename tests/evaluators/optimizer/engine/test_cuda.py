@@ -54,26 +54,27 @@ for program in programs:
     except Unsupported:
         pass
 
-def run(chunk, device):
-    bytecode_rows._chunk = lambda _: chunk
+def run(chunk, run_rows):
+    bytecode_rows._chunk, bytecode_rows.run_rows = lambda _: chunk, run_rows
     rows = BytecodeRows(rows_of(lowered, layout, "cpu"), 0, layout, "cpu")
-    rows.device = device
+    rates = torch.rand(len(lowered), generator=torch.Generator().manual_seed(2))
     numbers = torch.Generator().manual_seed(1)
     rows.parameters.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))
     for step in (1, 2):
         rows.gradients.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))
-        rows.step(1.0 / step, step, 0.3 * step, torch.rand(len(lowered), generator=numbers))
+        of_all = torch.tensor([1.0 / step]), torch.tensor([float(step)]), torch.tensor([0.3 * step])
+        lr = of_all[0] if step == 1 else rates  # first the same for all rows, then another for each
+        rows.step(lr, *of_all[1:], torch.rand(len(lowered), generator=numbers))
     return rows.parameters
 
-def states(chunk, device):
-    bytecode_rows._chunk = lambda _: chunk
+def states(chunk, run_rows):
+    bytecode_rows._chunk, bytecode_rows.run_rows = lambda _: chunk, run_rows
     programs = special_values.programs()
     lowered = {name: lower(trace(program), special_values.LAYOUT) for name, program in programs.items()}
     rows = BytecodeRows(rows_of(list(lowered.values()), special_values.LAYOUT, "cpu"), 0, special_values.LAYOUT, "cpu")
-    rows.device = device
     rows.parameters.copy_(special_values.SECOND.expand(len(lowered), -1))
     rows.gradients.copy_(special_values.FIRST.expand(len(lowered), -1))
-    rows.step(1.0, 1, 0.0, torch.zeros(len(lowered)))
+    rows.step(torch.ones(1), torch.ones(1), torch.zeros(1), torch.zeros(len(lowered)))
     return dict(zip(lowered, special_values.states(rows), strict=True))
 
 def minus(semantic, x):
@@ -83,7 +84,8 @@ def minus(semantic, x):
 
 TritonSemantic.minus = minus
 cuda.CHUNK = 512
-here, there = states(2048, "cpu"), states(512, "interpreted")
+on_cpu = bytecode_rows.run_rows
+here, there = states(2048, on_cpu), states(512, cuda.run_rows)
 other = {
     name: int((~special_values.equal_bits(here[name], there[name]).all(0) & special_values.is_near(name)).sum())
     for name in here
@@ -93,7 +95,7 @@ print("special", len(here), other)
 
 # A chunk that is smaller than the first leaf, so that sums and states go over several.
 cuda.CHUNK = 16
-wrong = (~same(run(2048, "cpu"), run(16, "interpreted")).all(1)).nonzero().flatten().tolist()
+wrong = (~same(run(2048, on_cpu), run(16, cuda.run_rows)).all(1)).nonzero().flatten().tolist()
 print("programs", len(lowered), wrong)
 sys.exit(bool(wrong or other))
 """
@@ -121,7 +123,7 @@ def test_the_kernel_compiles_for_real_processors() -> None:
     from germline.evaluators.optimizer.engine import cuda
 
     kernel = cuda._run_rows
-    kinds = {"memory": "*fp32", "rows": "*i64", "sums": "*fp64", "lr": "fp32", "step": "fp32", "SIZE": "constexpr"}
+    kinds = {"memory": "*fp32", "rows": "*i64", "sums": "*fp64", "lr": "*fp32", "step": "*fp32", "SIZE": "constexpr"}
     kinds |= {"code": "*i64", **dict.fromkeys(("sections", "whole", "by_leaf"), "*i32")}
     signature = {name: kinds.get(name, "i32") for name in kernel.arg_names}
     source = ASTSource(kernel, signature, constexprs={(kernel.arg_names.index("SIZE"),): cuda.CHUNK})

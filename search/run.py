@@ -210,8 +210,7 @@ def evolve(
     if births is not None:
         _check_births(store, name, births)
     if births is None and evaluations is None and frames is None:
-        births, evaluations = run.config.get("births"), run.config.get("evaluations")
-        frames = run.config.get("frames")
+        births, evaluations, frames = map(run.config.get, ("births", "evaluations", "frames"))
     store.claim(run.id, force)
     store.handle_requests(run.id)  # requests to an earlier session are not for this one
     journal = StoreJournal(store, run)
@@ -280,8 +279,7 @@ def _check_frames(kind: str, frames: int | None) -> None:
 def _check_births(store: Store, name: str, births: int) -> None:
     born = next(summary.births for summary in store.runs() if summary.name == name)
     if births < born:
-        expected = f"expected at least the {born:,} births that {name} has, got {births:,}"
-        raise BadSetting(f"{expected}; nothing is taken back")
+        raise BadSetting(f"expected at least {born:,} births, which {name} has, got {births:,}; nothing is taken back")
 
 
 def make_executor(

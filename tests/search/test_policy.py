@@ -293,6 +293,6 @@ def test_a_run_without_reviews_that_goes_on_after_its_test_hands_over_the_fittes
 def test_a_run_is_not_resumed_to_fewer_births_than_it_has(store: Store) -> None:
     create(store, "more", births=24)
     last(evolve(store, "more"))
-    with pytest.raises(BadSetting, match="expected at least the 24 births that more has, got 12"):
+    with pytest.raises(BadSetting, match="expected at least 24 births, which more has, got 12"):
         last(evolve(store, "more", births=12))
     assert store.run("more").status == "finished"

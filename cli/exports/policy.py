@@ -151,8 +151,8 @@ def _search_seeds(candidate: Candidate, policy: Policy) -> list[int]:
     """Seeds of the first episodes that scored the policy in the search, at most `EPISODES`."""
     assert candidate.run is not None
     settings = _settings(candidate)
-    genome = write(policy) if settings.starts == "own" else None
-    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, settings.episodes), genome)
+    genomes = [write(policy)] if settings.starts == "own" else None
+    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, settings.episodes), genomes)
 
 
 def _settings(candidate: Candidate) -> PolicySettings:

@@ -119,8 +119,7 @@ class PolicyEvaluator(Evaluator[Policy]):
     def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[EpisodeResult]]:
         network, count = policies[0].network, self.episodes[rung]
         # A validation compares policies, also at rung 0: all play the same episodes.
-        own = self.own and rung == 0 and seed < FIRST_HELDOUT_SEED
-        if own:
+        if self.own and rung == 0 and seed < FIRST_HELDOUT_SEED:
             seeds = episode_seeds(self.seed, rung, seed, count, [write(policy) for policy in policies])
         else:
             seeds = episode_seeds(self.seed, rung, seed, count) * len(policies)
@@ -130,10 +129,10 @@ class PolicyEvaluator(Evaluator[Policy]):
             self.parents.write(policy, row)
         device = self.device if network.form == "conv" else self.small_device
         networks = networks_of(network, parameters, device, type(self.task))
-        own = network.form == "own"
-        forward_async = networks.forward_async if device != "cpu" and not own else None  # slots may have states
+        own_module = network.form == "own"
+        forward_async = networks.forward_async if device != "cpu" and not own_module else None  # slots may have states
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
-        if own:  # each slot has a copy of its policy's parameters in double precision
+        if own_module:  # each slot has a copy of its policy's parameters in double precision
             slots = min(slots, max(1, PARAMETER_BYTES // (8 * network.parameter_count)))
         environments = self._environments(min(slots, len(episodes)))
         if rollout := rollout_of(networks, environments):

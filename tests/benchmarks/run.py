@@ -50,7 +50,9 @@ QUICK = ("breeding", "candidate-steps", "cells", "stacked")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; the quick ones unless given")
+    known = f"any of {', '.join(BENCHMARKS)}; {', '.join(QUICK)} unless given"
+    # An empty list is a choice, since argparse checks what it takes for no names, too.
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME", help=known)
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)

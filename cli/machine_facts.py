@@ -12,7 +12,6 @@ from germline.cli.errors import single_line
 from germline.cli.run_summaries import all_runs
 from germline.db.errors import DatabaseError, MissingDatabase
 from germline.db.location import SqliteFile, locate
-from germline.evaluators.cores import usable_cores
 from germline.evaluators.data.directory import MissingData, directory
 from germline.evaluators.data.published_images import SETS
 from germline.evaluators.evaluator import EvaluatorSpec
@@ -39,9 +38,10 @@ def versions() -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """System, usable cores, memory in bytes and data directory."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": usable_cores(),
+        "cores": usable,
         "memory_bytes": _sysconf("SC_PHYS_PAGES"),
         "memory_free_bytes": _sysconf("SC_AVPHYS_PAGES"),
         "data": _data(),

@@ -55,8 +55,6 @@ class Evaluator(ABC, Generic[G]):
         """Whether a genome gets the same bits in any pack; if not, parts of a pack are evaluated in its shape."""
         self.objectives: Sequence[Objective] = task.objectives
         """What a search improves; the first objective makes the fitness."""
-        self.threads = 1
-        """Threads that compiled code may use. The executor in this process, where nothing else scores, sets more."""
         self._largest_part: dict[int, int] = {}
         """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once. Remembered only
         if rows are independent; otherwise the bits of an outcome would depend on what a worker has scored before."""

@@ -4,7 +4,6 @@ import signal
 from collections import deque
 from typing import Any
 
-from germline.evaluators.cores import usable_cores
 from germline.evaluators.device import NoDevice
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
@@ -35,7 +34,6 @@ class InlineExecutor:
             if isinstance(error, _not_of_the_task()):
                 raise
             raise NoWorker(spec.task, in_a_line(error)) from error
-        self.evaluator.threads = usable_cores()
         self.waiting: deque[Job] = deque()
 
     def wait_until_ready(self) -> None:

@@ -1,12 +1,10 @@
 """Whole episodes of perceptrons in classic control, played by one compiled function without returning to Python.
 
 A batch has an episode for each slot. The parameters of each episode's policy are a column; when episodes are over, the
-columns of the others move together. The next batch begins when all episodes are over. Compiled code runs without
-Python's lock, so that threads play parts of a batch at the same time.
+columns of the others move together. The next batch begins when all episodes are over.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
 
@@ -27,12 +25,9 @@ from germline.evaluators.policy.player import Episode, EpisodeResult
 from germline.programs.compiling import compiled, compiled_for
 from germline.programs.policy.network import Box
 
-SMALLEST_PART = 16
-"""Fewest episodes of a thread: two vector registers of columns."""
 
-
-def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int, int], list[EpisodeResult]] | None:
-    """`rollout` for these networks and environments, called with episodes, `max_steps` and `threads`.
+def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[EpisodeResult]] | None:
+    """`rollout` for these networks and environments, called with episodes and `max_steps`.
 
     None if the networks or the environments are not compiled, if a subclass of the environments overrides `step`, or if
     the networks have other observations or actions than the environments.
@@ -46,69 +41,35 @@ def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode],
 
 
 def rollout(
-    policies: PerceptronPolicies,
-    environments: ClassicControl,
-    episodes: Sequence[Episode],
-    max_steps: int,
-    threads: int = 1,
+    policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
-    """Results of all episodes, in their order; to the last bit the same as from `player.play`, for any number of
-    threads."""
+    """Results of all episodes, in their order; to the last bit the same as from `player.play`."""
     slots = environments.slots
-    parts = max(1, min(threads, min(slots, len(episodes)) // SMALLEST_PART))
-    others = [PerceptronPolicies(policies.network, policies.parameters) for _ in range(parts - 1)]
-    with ThreadPoolExecutor(parts) as pool:
-        return [
-            result
-            for first in range(0, len(episodes), slots)
-            for result in _play_batch(
-                [policies, *others], environments, episodes[first : first + slots], max_steps, pool
-            )
-        ]
+    return [
+        result
+        for first in range(0, len(episodes), slots)
+        for result in _play_batch(policies, environments, episodes[first : first + slots], max_steps)
+    ]
 
 
 def _play_batch(
-    policies: Sequence[PerceptronPolicies],
-    environments: ClassicControl,
-    episodes: Sequence[Episode],
-    max_steps: int,
-    pool: ThreadPoolExecutor,
+    policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
-    """Results of the episodes, which are at most as many as there are slots.
-
-    Args:
-        policies: the same policies for each part of the batch, whose columns are its own.
-        environments: with a slot for each episode.
-        episodes: the episodes.
-        max_steps: decisions after which an episode is cut.
-        pool: has a thread for each part.
-    """
-    count, action_space = len(episodes), policies[0].network.actions
-    outputs = np.empty((count, policies[0].network.output_count), np.float32)
+    """Results of the episodes, which are at most as many as there are slots."""
+    count, outputs, action_space = len(episodes), policies.network.output_count, policies.network.actions
     slots, totals, lengths = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
     actions: NDArray[Any]
     if isinstance(action_space, Box):
         low, high = np.array(action_space.low), np.array(action_space.high)
-        actions = np.empty_like(outputs)
+        actions = np.empty((count, outputs), np.float32)
     else:
         low, high, actions = np.empty(0), np.empty(0), np.empty(count, np.int64)
     environments.reset(slots, [episode.seed for episode in episodes])
-    policy_of_slot = np.array([episode.policy for episode in episodes])
-    play_episodes = _compiled_play_episodes(isinstance(action_space, Box))
-
-    def play_part(own: PerceptronPolicies, first: int, last: int) -> None:
-        if first == last:
-            return
-        part = slice(first, last)
-        play_episodes(
-            environments.compiled_kernel, environments.state[part], environments.observations[part], RUNTIME_CONSTANTS,
-            *own.kernel_arguments(policy_of_slot[part]),
-            actions[part], low, high, outputs[part], totals[part], lengths[part], max_steps,
-        )  # fmt: skip
-
-    bounds = [count * i // len(policies) for i in range(len(policies) + 1)]
-    for _ in pool.map(play_part, policies, bounds[:-1], bounds[1:]):
-        pass
+    _compiled_play_episodes(isinstance(action_space, Box))(
+        environments.compiled_kernel, environments.state, environments.observations, RUNTIME_CONSTANTS,
+        *policies.kernel_arguments(np.array([episode.policy for episode in episodes])),
+        actions, low, high, np.empty((count, outputs), np.float32), totals, lengths, max_steps,
+    )  # fmt: skip
     rows = zip(totals.tolist(), lengths.tolist(), environments.behaviour(slots).tolist(), strict=True)
     return [EpisodeResult(total, length, tuple(behaviour)) for total, length, behaviour in rows]
 
@@ -120,7 +81,7 @@ def _compiled_play_episodes(continuous: bool) -> Any:
     doubles, singles = types.float64[:, ::1], types.float32[:, ::1]
     double_row, integer_row = types.float64[::1], types.int64[::1]
     return compiled_for(
-        compiled(error_model="numpy", nogil=True)(play_episodes),
+        compiled(error_model="numpy")(play_episodes),
         types.void(
             types.FunctionType(kernel_signature(actions)), doubles, singles, double_row,
             singles, integer_row, double_row, double_row, types.float64, types.int64[:, ::1], types.int64,

@@ -136,7 +136,7 @@ class PolicyEvaluator(Evaluator[Policy]):
             slots = min(slots, max(1, PARAMETER_BYTES // (8 * network.parameter_count)))
         environments = self._environments(min(slots, len(episodes)))
         if rollout := rollout_of(networks, environments):
-            played = rollout(episodes, self.steps, self.threads)
+            played = rollout(episodes, self.steps)
         else:
             arguments = network.actions, environments, episodes, self.steps, networks.assign_slots, forward_async
             played = play(networks.forward, *arguments)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from scripted_evaluator import CHANGED, ScriptedSpec
 
-from germline.evaluators.cores import usable_cores
 from germline.evaluators.executors.executor import DeviceLost, Job, NoWorker
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
@@ -30,10 +29,6 @@ def scored(*genomes: str) -> list[Outcome]:
     executor = execute()
     executor.submit(Job((0,), genomes, 0, 0))
     return executor.next()[1]
-
-
-def test_compiled_code_may_use_every_core_of_a_process_in_which_nothing_else_scores() -> None:
-    assert execute().evaluator.threads == usable_cores()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,6 @@ def test_compiled_rollouts_equal_play(name: str, slots: int) -> None:
     assert isinstance(environments, ClassicControl)
     expected = play(policies.forward, spec.actions, make(slots), EPISODES, spec.steps)
     assert rollout(policies, environments, EPISODES, spec.steps) == expected
-    assert rollout(policies, environments, EPISODES, spec.steps, threads=3) == expected
     assert rollout(policies, environments, EPISODES[:5], spec.steps) == expected[:5]
     cut = play(policies.forward, spec.actions, make(slots), EPISODES[:5], 7)
     assert rollout(policies, environments, EPISODES[:5], 7) == cut

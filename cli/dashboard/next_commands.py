@@ -27,7 +27,7 @@ def next_commands(candidate: Candidate, url: str) -> list[str]:
     # The export of a policy plays on its task, to compare; other exports need no task.
     task = _task(candidate) if candidate.kind == "policy" else ()
     commands: list[tuple[str, ...]] = [("export", label, "-o", "found.py", *task)]
-    exports = _EXPORTS.get(candidate.kind, ())
+    exports = () if _has_own_network(candidate) else _EXPORTS.get(candidate.kind, ())
     commands += [("export", label, "--to", target, "-o", file, *task) for target, file in exports]
     if candidate.kind == "optimizer":
         commands.append(("simplify", label))
@@ -50,6 +50,18 @@ def comparison_command(candidate: Candidate, url: str) -> str | None:
 def has_heldout_data(candidate: Candidate) -> bool:
     """Whether `germline validate` can measure an individual on the task of its run."""
     return candidate.run is not None and not candidate.run.task.startswith(TABLES)
+
+
+def _has_own_network(candidate: Candidate) -> bool:
+    """Whether the network of a policy is a module of its user, which has no export but for torch."""
+    if candidate.kind != "policy":
+        return False
+    from germline.programs.policy.genome import InvalidPolicy, read  # not needed for other kinds
+
+    try:
+        return read(candidate.genome).network.form == "own"
+    except InvalidPolicy:  # of a foreign database
+        return False
 
 
 def _task(candidate: Candidate) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ from own_policies import MODULES
 from own_tasks import task_file
 from safetensors.torch import load_file
 
+from germline.cli.dashboard.next_commands import next_commands
 from germline.cli.genome_diff import changes
 from germline.cli.presenters.policy import PolicyPresenter, network_text
+from germline.cli.reference import resolve
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Box, Network
 from germline.programs.policy.own_tensor import OwnTensor
@@ -67,6 +69,14 @@ def test_a_policy_is_shown_played_validated_and_drawn_with_the_task_named_again(
     wrong = call(database, "play", "mine", "--task", f"{folder}/nets.py:Wider")
     assert wrong.exit_code == 2
     assert "mine:" in wrong.output and "whose cell.weight_ih is [27, 4], got one with [24, 4]" in wrong.output
+
+
+@pytest.mark.slow
+def test_a_page_suggests_no_export_that_is_refused(folder: Path) -> None:
+    database = str(folder / "germline.db")
+    commands = next_commands(resolve("mine", database), database)
+    assert any(line.startswith("germline export") for line in commands)
+    assert not any("onnx" in line for line in commands)
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
-"""The replay of a run: every decision of its search derived again from its rows, without scoring, and compared.
+"""The replay of a run: every decision of its search derived again from its rows, and compared.
 
 It is the loop itself (`germline.search.loop`) that decides again, over a journal that compares what it is given with
-the rows, and an executor that answers with recorded outcomes. Nothing is written.
+the rows, and an executor that answers with recorded outcomes, a share of which it scores again if that is asked for.
+Nothing is written.
 """
 
 import sys
@@ -11,9 +12,11 @@ from dataclasses import dataclass, fields, replace
 
 from germline.db.records import Individual, ProposalRecord, ProposalTotals, RunRecord, Snapshot, Winner
 from germline.db.store import Store
+from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Job
 from germline.evaluators.outcome import Outcome
-from germline.search.environment import RunOutdated, check_lineage_versions
+from germline.evaluators.tasks.registry import confirmed_name
+from germline.search.environment import RunOutdated, check_lineage_versions, check_versions, warn_of_other_versions
 from germline.search.fold import ScoreKey
 from germline.search.imports import strategy_of
 from germline.search.individual import Scored
@@ -21,6 +24,7 @@ from germline.search.journal import recorded_outcomes
 from germline.search.kinds import kind_named
 from germline.search.loop import Search
 from germline.search.proposers.asking import NotRecorded
+from germline.search.rescoring import Rescoring
 
 
 @dataclass(frozen=True)
@@ -30,26 +34,39 @@ class Replay:
     Attributes:
         births: number of births that were derived and are equal to their rows.
         winners: number of winners of blocks that were derived and are equal to their rows.
+        rescored: number of outcomes that were scored again and are equal to their rows.
         waiting: number of births in the first block that lacks an outcome and after it: nothing follows from them yet.
-        difference: in one line, the first row that differs from what the search decides; None if all are equal.
+        difference: in one line, the first row that differs from what the search decides or scores; None if all are
+            equal.
     """
 
     births: int
     winners: int
+    rescored: int
     waiting: int
     difference: str | None
 
 
 class Different(Exception):
-    """A row is not what the search decides."""
+    """A row is not what the search decides or scores."""
 
 
-def replay(store: Store, name: str) -> Replay:
+def replay(store: Store, name: str, rescore: float = 0.0, task: str | None = None, device: str = "auto") -> Replay:
     """Derives the births and winners of a run again, and compares them with its rows, all columns included.
 
-    A run that was stopped or killed is derived up to the first outcome that is missing. The task is not loaded.
+    A run that was stopped or killed is derived up to the first outcome that is missing.
+
+    Args:
+        store: the database.
+        name: of the run.
+        rescore: the share of the packs to score again, 0 to 1, spread evenly over the run; unless it is 0, that of the
+            best is among them. With 0 the task is not loaded. Outcomes have the same bits on CPUs of the same kind.
+        task: with `rescore`, the run's task, where `evolve` must be given it too.
+        device: with `rescore`, the device to score on: `auto`, `cpu` or `cuda`.
 
     Raises:
+        UnconfirmedTask: the run's task has to be named, or another task is named.
+        NoDevice, NoWorker: there is no such device, or the task cannot be loaded.
         UnknownRun: there is no such run.
         RunOutdated: the run has no settings, or began with another version of the genome or of its operators.
         UnknownKind: this version does not know the kind of the run.
@@ -62,8 +79,9 @@ def replay(store: Store, name: str) -> Replay:
     kind = kind_named(run.kind)
     settings = kind.from_config(run.config["settings"])
     space = kind.space(settings)
+    rescoring = _rescoring(store, run, rescore, task, device) if rescore else None
     journal = _Comparison(store, run)
-    executor = _Recorded(journal.fingerprints, dict(recorded_outcomes(store, run)))
+    executor = _Recorded(journal.fingerprints, dict(recorded_outcomes(store, run)), rescoring)
     # Order and number of failures are no decision about genomes, and Ray workers may have had another order.
     loop_settings = replace(kind.loop_settings(settings, run.seed), max_failures=sys.maxsize)
     strategy = strategy_of(kind, settings, space, run.config)
@@ -78,9 +96,24 @@ def replay(store: Store, name: str) -> Replay:
         pass
     except (Different, NotRecorded) as error:
         difference = str(error)
+    finally:
+        executor.close()
     answered = search.complete_blocks * loop_settings.block + len(search.cut_short)
     waiting = 0 if difference else max(0, len(journal.rows) - answered)
-    return Replay(journal.births_compared, journal.winners_compared, waiting, difference)
+    rescored = rescoring.outcomes if rescoring else 0
+    return Replay(journal.births_compared, journal.winners_compared, rescored, waiting, difference)
+
+
+def _rescoring(store: Store, run: RunRecord, share: float, task: str | None, device: str) -> Rescoring:
+    """Prepares to score a share of the packs of a run again."""
+    confirmed_name(run.task, task)
+    check_versions(run)
+    warn_of_other_versions(run)
+    kind = kind_named(run.kind)
+    options = kind.evaluator_options(kind.from_config(run.config["settings"]))
+    best = store.winner(run.name)
+    always = () if best is None else (best.individual.birth,)
+    return Rescoring(EvaluatorSpec(run.kind, run.task, run.seed, device, options), share, always)
 
 
 class _OutcomeMissing(Exception):
@@ -93,11 +126,15 @@ class _Recorded:
     Args:
         fingerprints: by genome text, of the genomes that were derived so far.
         outcomes: all recorded outcomes of the run.
+        rescoring: scores some of them again; None: none.
     """
 
-    def __init__(self, fingerprints: Mapping[str, str], outcomes: Mapping[ScoreKey, Outcome]) -> None:
+    def __init__(
+        self, fingerprints: Mapping[str, str], outcomes: Mapping[ScoreKey, Outcome], rescoring: Rescoring | None
+    ) -> None:
         self.fingerprints = fingerprints
         self.outcomes = outcomes
+        self.rescoring = rescoring
         self.waiting: deque[Job] = deque()
 
     def wait_until_ready(self) -> None:
@@ -107,16 +144,26 @@ class _Recorded:
         self.waiting.append(job)
 
     def next(self) -> tuple[Job, list[Outcome]]:
-        """The first job all of whose outcomes are recorded. Raises _OutcomeMissing if there is none."""
+        """The first job all of whose outcomes are recorded.
+
+        Raises:
+            _OutcomeMissing: there is none.
+            Different: an outcome is another when it is scored again.
+        """
         for job in self.waiting:
             keys = [(self.fingerprints[genome], job.rung, job.seed) for genome in job.genomes]
             if all(key in self.outcomes for key in keys):
                 self.waiting.remove(job)
-                return job, [self.outcomes[key] for key in keys]
+                outcomes = [self.outcomes[key] for key in keys]
+                if self.rescoring and (difference := self.rescoring.difference(job, outcomes)):
+                    raise Different(difference)
+                return job, outcomes
         raise _OutcomeMissing
 
     def close(self) -> None:
         self.waiting.clear()
+        if self.rescoring:
+            self.rescoring.close()
 
 
 class _Comparison:

@@ -9,7 +9,7 @@ import click
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.formatting import counted
-from germline.cli.options import db_option, json_option
+from germline.cli.options import confirmed_task_option, db_option, device_option, json_option
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import on_a_line, say
 from germline.cli.run_names import check_run_name
@@ -91,25 +91,39 @@ def upgrade(url: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("run")
+@click.option(
+    "--rescore",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Score this share of the run again, the best included, and compare all bits.",
+)
+@confirmed_task_option
+@device_option()
 @db_option
 @json_option
-def replay(run: str, url: str, as_json: bool) -> None:
-    """Derive every birth and winner of RUN again, without scoring, and compare them with the rows.
+def replay(run: str, rescore: float, task: str | None, device: str, url: str, as_json: bool) -> None:
+    """Derive every birth and winner of RUN again, and compare them with the rows.
 
-    The search decides again from the recorded outcomes; its task is not loaded and nothing is written. Exit status 1
-    if a row differs from what the search decides.
+    The search decides again from the recorded outcomes. Unless some of these are scored again, its task is not loaded.
+    Nothing is written. Exit status 1 if a row differs from what the search decides or scores.
 
     \b
-    Example:
+    Examples:
       germline db replay optimizer-1
+      germline db replay optimizer-1 --rescore 0.1
     """
+    if task is not None and not rescore:
+        raise click.UsageError("expected --rescore beside --task, since nothing is scored without it")
     with open_store(url) as store, stdout_apart():
-        result = derive_again(store, run)
+        result = derive_again(store, run, rescore, task, device)
     if as_json:
         print_json({"ok": result.difference is None, **asdict(result)})
     elif result.difference is None:
         derived = f"{counted(result.births, 'birth')} and {counted(result.winners, 'winner')}"
-        say(f"{run}: {derived} derived again, all as recorded")
+        rescored = f", {counted(result.rescored, 'outcome')} scored again" if rescore else ""
+        say(f"{run}: {derived} derived again{rescored}, all as recorded")
         if result.waiting:
             say(f"{counted(result.waiting, 'birth')} at the end wait for outcomes")
     if result.difference is not None:

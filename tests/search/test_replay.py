@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import call, data
@@ -12,6 +13,7 @@ from command_line import call, data
 from germline.db.opening import upgrade
 from germline.db.store import Store
 from germline.search.replay import replay
+from germline.search.run import evolve, new_run
 
 RECORDED = Path(__file__).parent / "data" / "recorded_runs.db"
 BIRTHS = {"optimizer": 112, "architecture": 200, "policy": 200}
@@ -44,7 +46,14 @@ def test_recorded_runs_are_decided_as_they_were(database: Path, run: str) -> Non
 def test_a_replay_writes_nothing(database: Path) -> None:
     before = database.read_bytes()
     row = data(database, "db", "replay", "architecture")
-    assert row == {"ok": True, "births": 200, "winners": row["winners"], "waiting": 0, "difference": None}
+    assert row == {
+        "ok": True,
+        "births": 200,
+        "winners": row["winners"],
+        "rescored": 0,
+        "waiting": 0,
+        "difference": None,
+    }
     assert database.read_bytes() == before
 
 
@@ -91,3 +100,82 @@ def test_a_run_without_its_last_outcomes_is_derived_up_to_them(database: Path) -
 def test_an_unknown_run_is_an_error_of_one_line(database: Path) -> None:
     result = call(database, "db", "replay", "architectur")
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of this machine, whose outcomes repeat bit for bit."""
+    path = tmp_path_factory.mktemp("scored") / "runs.db"
+    plans: list[dict[str, Any]] = [
+        {"kind": "optimizer", "settings": ["lengths=0.05", "review_every=32", "population=20"], "births": 64},
+        {"kind": "policy", "task": "gym:CartPole-v1", "settings": ["population=20"], "births": 100},
+        {"kind": "architecture", "preset": "nb201", "settings": ["population=10"], "births": 40},
+    ]
+    with Store(str(path)) as store:
+        for plan in plans:
+            run = new_run(store, name=plan["kind"], seed=3, **plan)
+            for _ in evolve(store, run.name, executor="inline"):
+                pass
+    return path
+
+
+@pytest.fixture
+def rescored(scored: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "runs.db"
+    shutil.copy(scored, path)
+    return path
+
+
+@pytest.mark.parametrize("run", BIRTHS)
+def test_outcomes_that_are_scored_again_are_as_recorded(rescored: Path, run: str) -> None:
+    with Store(str(rescored)) as store:
+        every, some = replay(store, run, rescore=1.0), replay(store, run, rescore=0.2)
+        evaluations = len(list(store.evaluations(store.run(run).id)))
+    assert (every.difference, some.difference) == (None, None)
+    assert every.rescored == evaluations
+    assert 0 < some.rescored < evaluations
+
+
+def test_a_changed_outcome_that_decides_nothing_is_named_once_it_is_scored_again(rescored: Path) -> None:
+    change(rescored, "UPDATE evaluation SET measures = replace(measures, '\"accuracy\":0.', '\"accuracy\":0.0')")
+    assert call(rescored, "db", "replay", "optimizer").exit_code == 0
+    result = call(rescored, "db", "replay", "optimizer", "--rescore", "0.01")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert re.search(
+        r"birth 0 at rung 0 with seed 0: scored again, accuracy is 0\.\d+, recorded is 0\.0", result.stderr
+    )
+
+
+def test_the_pack_of_the_best_is_scored_again_in_any_case(rescored: Path) -> None:
+    with Store(str(rescored)) as store:
+        best = store.winner("optimizer")
+        assert best is not None and best.individual.birth >= 16, "in the first pack, which is scored again anyhow"
+    change(
+        rescored,
+        "UPDATE evaluation SET measures = replace(measures, '\"accuracy\":0.', '\"accuracy\":0.0') "
+        "WHERE run_id = (SELECT id FROM run WHERE name = 'optimizer') AND birth = ?",
+        best.individual.birth,
+    )
+    result = call(rescored, "db", "replay", "optimizer", "--rescore", "0.001")
+    assert f"birth {best.individual.birth} at rung 0 with seed 0: scored again, accuracy is" in result.stderr
+
+
+def test_what_depends_on_the_machine_is_not_scored_again(rescored: Path) -> None:
+    """A genome that has exceeded a limit or ended its process could do so again."""
+    run = "(SELECT id FROM run WHERE name = 'policy')"
+    change(
+        rescored,
+        "UPDATE evaluation SET status = 'timeout', fitness = NULL, objectives = '{}' "
+        f"WHERE run_id = {run} AND birth = (SELECT max(birth) FROM individual WHERE run_id = {run})",
+    )
+    with Store(str(rescored)) as store:
+        every = replay(store, "policy", rescore=1.0)
+        assert every.rescored < len(list(store.evaluations(store.run("policy").id)))
+
+
+def test_a_task_alone_is_refused_since_nothing_is_scored(rescored: Path) -> None:
+    result = call(rescored, "db", "replay", "policy", "--task", "gym:CartPole-v1")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        "Error: expected --rescore beside --task, since nothing is scored without it (see `germline db replay --help`)",
+    )

@@ -107,8 +107,7 @@ class TorchRows:
             # The next value of a state, and the update, may be views of buffers that change now.
             states = {k: _copied(value) if k in group.borrowed else value for k, value in states.items()}
             w[start:end] -= update
-            for k, value in states.items():
-                _write(group.states[k], value)
+            group.states = {k: self._stored(group.states[k], value) for k, value in states.items()}
             start = end
 
     def evaluated(self, w: Tensor) -> Tensor:
@@ -151,6 +150,19 @@ class TorchRows:
         )
         return _Group(program, names, len(graphs), literals, states, borrowed)
 
+    def _stored(self, state: Any, value: Any) -> Any:
+        """The buffers of a state, `[rows, …]`, with its next value.
+
+        They are written in place, as a recorded step of a GPU needs it. On a CPU a matrix stays in the order, by rows
+        or by columns, in which a function returned it, since recorded runs have the bits of that order: a buffer in
+        another order is replaced, which happens in the first step.
+        """
+        if isinstance(state, list):
+            return [self._stored(*pair) for pair in zip(state, value, strict=True)]
+        if self.device == "cpu" and value.shape == state.shape and value.stride() != state.stride():
+            return value
+        return state.copy_(value)  # a value computed from the inputs of all rows alone has a single row
+
     def _zeros(self, graph: Graph, position: int, rows: int) -> Any:
         state_type = graph.nodes[graph.state_nodes[position]].type
         return self.layout.zeros(state_type, rows, partial(torch.zeros, device=self.device))
@@ -173,10 +185,3 @@ def _selected(value: Any, index: Tensor) -> Any:
 def _copied(value: Any) -> Any:
     """A copy of the value of a state."""
     return [leaf.clone() for leaf in value] if isinstance(value, list) else value.clone()
-
-
-def _write(state: Any, value: Any) -> None:
-    """Writes the next value of a state into its buffers, `[rows, …]`; a value that was computed from the inputs of all
-    rows alone has a single row, which broadcasts."""
-    for buffer, part in zip(*((each if isinstance(each, list) else [each]) for each in (state, value)), strict=True):
-        buffer.copy_(part)

@@ -55,7 +55,7 @@ _STEPS: dict[str, tuple[Any, str]] = {
     "score": (InlineExecutor, "next"),
     "record": (Search, "_receive"),
     "advance": (Search, "_advance"),
-    "migrate": (migrate, "run_migrations"),
+    "create": (migrate, "create_schema"),
     "rename": (pathlib.Path, "replace"),
 }
 """The function of each step of a run; wrapping it gives the points before and after."""

@@ -35,12 +35,15 @@ class RunOutdated(ValueError):
     settings."""
 
 
+CPU = "cpu"
+"""Key of the model of the CPU, by whose instructions the last bits of outcomes may differ."""
 FILES = "files"
 """Key of the digests of the files that a run's tasks are in."""
 
 
 def environment(task: str) -> dict[str, Any]:
-    """Python, the machine, the version of each package (None: not installed), and of a task in a file a digest of it.
+    """Python, the machine, the model of its CPU, the version of each package (None: not installed), and of a task in a
+    file a digest of it.
 
     Args:
         task: the full name of the task of a run, or the names of several.
@@ -50,6 +53,7 @@ def environment(task: str) -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
+        CPU: _cpu(),
         **{name: _version(name) for name in PACKAGES},
         **({FILES: digests} if (digests := _digests(task)) else {}),
     }
@@ -95,8 +99,8 @@ def _check_version(run: RunRecord, what: str, now: int) -> None:
 
 
 def warn_of_other_versions(run: RunRecord) -> None:
-    """Logs a warning for packages whose version has changed, since they may score otherwise, and for files of tasks
-    that have changed.
+    """Logs a warning for packages whose version has changed, and for another model of CPU, since they may score
+    otherwise, and for files of tasks that have changed.
 
     A package that the record does not name, or that was not installed, is left out.
     """
@@ -110,6 +114,7 @@ def warn_of_other_versions(run: RunRecord) -> None:
                 run.name,
             )
     pairs = [(name, run.environment.get(name), _version(name)) for name in PACKAGES]
+    pairs.append((CPU, run.environment.get(CPU), _cpu()))
     changes = [
         # As a literal without its quotes: a record may hold anything, and a terminal obeys control characters.
         f"{name} {repr(then)[1:-1]:.40}, now {now}"
@@ -126,6 +131,14 @@ def _digests(task: str) -> dict[str, str]:
     """The digest of each file that a task is in, by its path."""
     paths = {file_and_class(name)[0] for name in names_of(task) if is_in_file(name)}
     return {str(path): digest_of(path) for path in sorted(paths)}
+
+
+def _cpu() -> str:
+    """The model of this machine's CPU, as LLVM calls it, such as `znver4`."""
+    from llvmlite.binding import get_host_cpu_name  # Numba's own; imported late, as Numba is
+
+    name: str = get_host_cpu_name()
+    return name
 
 
 def _version(package: str) -> str | None:

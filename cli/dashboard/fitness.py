@@ -95,13 +95,15 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     start = next((program for program in programs if program.birth == 0 and program.search is not None), None)
     zero = start.search if start and start.search is not None else 0.0
     series = _program_series(programs, start, scores, reviews) if programs else _review_series(kind, scores, reviews)
+    with np.errstate(over="ignore"):  # a difference of huge values is infinite, and not drawn
+        low, median, high = parts.low - zero, parts.median - zero, parts.high - zero
     return {
         "unit": GAIN if start else FITNESS,
         "x": [int(scores.births[0]), *scores.births[parts.ends].tolist()],
         "best": [[birth, value - zero] for birth, value in best],
-        "low": _from_the_start(parts.low - zero),
-        "median": _from_the_start(parts.median - zero),
-        "high": _from_the_start(parts.high - zero),
+        "low": _from_the_start(low),
+        "median": _from_the_start(median),
+        "high": _from_the_start(high),
         "reviews": series,
     }
 

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from germline.programs.export.files import weights_path
+
 
 def load_class(source: str, class_name: str) -> Any:
     """The class that an exported source defines. The source is executed: pass no text of another origin."""
@@ -13,6 +15,18 @@ def load_class(source: str, class_name: str) -> Any:
         path = Path(folder) / "exported.py"
         path.write_text(source, encoding="utf-8")
         return class_in(path, class_name)
+
+
+def load_module(source: str, weights: bytes, class_name: str, *arguments: Any) -> Any:
+    """An instance of the class that an exported source defines, built with these arguments beside its file of weights.
+
+    The source is executed: pass no text of another origin.
+    """
+    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
+        path = Path(folder) / "exported.py"
+        path.write_text(source, encoding="utf-8")
+        weights_path(path).write_bytes(weights)
+        return class_in(path, class_name)(*arguments)
 
 
 def class_in(path: Path, class_name: str) -> Any:

@@ -1,8 +1,6 @@
 """Export of a policy as a file that defines its network with torch and safetensors, and a file of weights beside it."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from germline.programs.export.files import WEIGHTS_SUFFIX, weights_path
-from germline.programs.export.loading import class_in
+from germline.programs.export.files import WEIGHTS_SUFFIX
+from germline.programs.export.loading import load_module
 from germline.programs.export.names import check_free_name, free_name
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport, check_difference, check_equal
@@ -70,11 +68,8 @@ def verified_torch(
     source = export_torch(policy, origin, class_name, stem, mean_return, environment, interface)
     parameters = replay(policy)
     weights = save(_saved(policy.network, parameters), metadata(policy))
-    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
-        path = Path(folder) / "exported.py"
-        path.write_text(source, encoding="utf-8")
-        weights_path(path).write_bytes(weights)
-        module = class_in(path, class_name)()
+    with torch.random.fork_rng(devices=[]):
+        module = load_module(source, weights, class_name)
     observations = torch.from_numpy(random_observations(policy.network, 16))
     with torch.no_grad():
         expected, outputs = PolicyModule(policy.network, parameters)(observations), module(observations)

@@ -3,17 +3,15 @@
 A genome has no code, so the module stays where it is: the exported class gets it as an argument, or imports it.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from germline.programs.export.files import WEIGHTS_SUFFIX, weights_path
-from germline.programs.export.loading import class_in
+from germline.programs.export.files import WEIGHTS_SUFFIX
+from germline.programs.export.loading import load_module
 from germline.programs.export.names import check_free_name
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport
@@ -80,11 +78,7 @@ def verified_own(
     """
     source = export_own(policy, code, origin, class_name, stem, mean_return, environment, interface)
     weights = save(_saved(policy, code), metadata(policy))
-    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
-        path = Path(folder) / "exported.py"
-        path.write_text(source, encoding="utf-8")
-        weights_path(path).write_bytes(weights)
-        module = class_in(path, class_name)(code.build())
+    module = load_module(source, weights, class_name, code.build())
     facts = {"parameters": policy.network.parameter_count}
     return VerifiedExport(source, class_name, facts=facts, weights=weights, module=module)
 

@@ -84,7 +84,7 @@ def write_policies(path: Path, births: int) -> None:
     draw = Random(1)
     network = read_network(NETWORK)
     with Store(str(path)) as store:
-        run = new_run(store, kind="policy", task="gym:CartPole-v1", name="large", births=births, seed=1)
+        run = new_run(store, kind="policy", task="gym:LunarLander-v3", name="large", births=births, seed=1)
         parents: list[tuple[int, Policy]] = []
         sizes, spent, spent_before = {0: _bytes(path)}, 0.0, 0.0
         for block in range(births // POPULATION):

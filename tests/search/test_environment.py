@@ -62,6 +62,19 @@ def test_the_record_holds_everything_that_decides_outcomes(package: str) -> None
     assert environment("cartpole")[package] == expected
 
 
+def test_another_model_of_cpu_is_named_since_last_bits_may_differ(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = environment("cartpole")["cpu"]
+    assert now and now.isprintable()
+    recorded(path, cpu="i486")
+    with caplog.at_level(logging.WARNING):
+        go_on(store, 8)
+    assert warnings(caplog) == [
+        f"begun was made with cpu i486, now {now}: what follows may not be what it would have been"
+    ]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_resumed_with_other_versions_warns_in_a_line(
     store: Store, path: Path, caplog: pytest.LogCaptureFixture

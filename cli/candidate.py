@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual, SimplifiedRecord
+from germline.evaluators.tasks.registry import needs_confirmation
 from germline.search.settings import RunSettings
 
 
@@ -60,3 +61,11 @@ class Candidate:
         """Its outcome, if there is one, then its reviews and tests."""
         outcome = self.scored.evaluation if self.scored else None
         return [*([outcome] if outcome else []), *self.reviews]
+
+
+def task_option(candidate: Candidate) -> tuple[str, ...]:
+    """The option that names the task of a candidate's run, for a command to suggest; empty if the command needs none,
+    since a database may choose the task."""
+    if candidate.run is None or not needs_confirmation(candidate.run.task):
+        return ()
+    return ("--task", candidate.run.task)

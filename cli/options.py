@@ -53,7 +53,7 @@ class Amount(click.ParamType[int]):
 
 
 def device_option(
-    help: str = "Device that trains candidates, or computes the networks of policies.", default: str = "auto"
+    help: str = "Device that trains candidates, or computes the networks of policies.", default: str | None = "auto"
 ) -> Callable[[F], F]:
     """Adds `--device`, a name out of `germline.evaluators.device.DEVICES`, as the argument `device`."""
     return click.option("--device", type=click.Choice(DEVICES), default=default, show_default=True, help=help)

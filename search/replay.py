@@ -25,6 +25,7 @@ from germline.search.kinds import kind_named
 from germline.search.loop import Search
 from germline.search.proposers.asking import NotRecorded
 from germline.search.rescoring import Rescoring
+from germline.search.settings import BadSetting
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ def replay(store: Store, name: str, rescore: float = 0.0, task: str | None = Non
     Args:
         store: the database.
         name: of the run.
-        rescore: the share of the packs to score again, 0 to 1, spread evenly over the run; unless it is 0, that of the
-            best is among them. With 0 the task is not loaded. Outcomes have the same bits on CPUs of the same kind.
+        rescore: the share of the outcomes to score again, 0 to 1, spread evenly over the run (see `Rescoring`); unless
+            it is 0, that of the best is among them. With 0 the task is not loaded. Outcomes have the same bits on CPUs
+            of the same kind. What an earlier session has reviewed at its end, from which nothing follows, is not
+            reached.
         task: with `rescore`, the run's task, where `evolve` must be given it too.
         device: with `rescore`, the device to score on: `auto`, `cpu` or `cuda`.
 
@@ -68,10 +71,14 @@ def replay(store: Store, name: str, rescore: float = 0.0, task: str | None = Non
         UnconfirmedTask: the run's task has to be named, or another task is named.
         NoDevice, NoWorker: there is no such device, or the task cannot be loaded.
         UnknownRun: there is no such run.
-        RunOutdated: the run has no settings, or began with another version of the genome or of its operators.
+        RunOutdated: the run has no settings, or began with another version of the genome or of its operators; with
+            `rescore` also of the task or of scoring.
+        UnknownTask, InvalidTask: with `rescore`, the task cannot be loaded.
         UnknownKind: this version does not know the kind of the run.
-        BadSetting: a setting in the run's config that this version does not take.
+        BadSetting: a setting in the run's config that this version does not take, or a share below 0 or above 1.
     """
+    if not 0.0 <= rescore <= 1.0:
+        raise BadSetting(f"expected a share from 0 to 1 to score again, got {rescore:g}")
     run = store.run(name)
     if "settings" not in run.config:
         raise RunOutdated(f"expected settings in the config of {run.name}, got none; it cannot be replayed")

@@ -15,15 +15,19 @@ genome again could end this process."""
 
 
 class Rescoring:
-    """Scores a share of the packs of a run again, in this process.
+    """Scores a share of the outcomes of a run again, pack by pack, in this process.
+
+    Outcomes that depend on the machine (`OF_THE_GENOME`) are left out, and those that a caller has told, who alone can
+    score.
 
     Args:
         spec: builds the run's evaluator.
-        share: of the packs, above 0 and at most 1; they are spread evenly over the run, beginning with the first.
+        share: of the outcomes, above 0 and at most 1. Their packs are spread evenly over the run, beginning with the
+            first, and scored as a whole, so that up to a pack more are scored.
         always: births whose packs are scored again in any case.
 
     Attributes:
-        outcomes: number of outcomes that were scored again.
+        outcomes: number of outcomes that were scored again and had the recorded numbers.
 
     Raises:
         NoDevice, NoWorker: see `InlineExecutor`.
@@ -33,7 +37,8 @@ class Rescoring:
         self.executor = InlineExecutor(spec)
         self.share = share
         self.always = frozenset(always)
-        self.packs = 0
+        self.seen = 0
+        """Number of outcomes that could have been scored again so far."""
         self.outcomes = 0
 
     def difference(self, job: Job, recorded: Sequence[Outcome]) -> str | None:
@@ -44,21 +49,22 @@ class Rescoring:
             job: the pack.
             recorded: the recorded outcomes of its genomes, in their order.
         """
-        self.packs += 1
-        in_share = math.ceil(self.packs * self.share) > math.ceil((self.packs - 1) * self.share)
-        if not in_share and self.always.isdisjoint(job.births):
-            return None
-        places = [place for place, outcome in enumerate(recorded) if outcome.status in OF_THE_GENOME]
-        if not places:
+        places = [place for place, outcome in enumerate(recorded) if outcome.status in OF_THE_GENOME and outcome.worker]
+        self.seen += len(places)
+        in_share = self.outcomes < self.share * self.seen
+        if not places or (not in_share and self.always.isdisjoint(job.births)):
             return None
         genomes = tuple(job.genomes[place] for place in places)
         births = tuple(job.births[place] for place in places)
         self.executor.submit(replace(job, genomes=genomes, births=births))
         _, outcomes = self.executor.next()
         for place, outcome in zip(places, outcomes, strict=True):
+            if what := first_difference(outcome, recorded[place]):
+                return (
+                    f"birth {job.births[place]} at rung {job.rung} with seed {job.seed}: scored again, {what} "
+                    "(last bits may differ on another CPU, device or version of a package)"
+                )
             self.outcomes += 1
-            if what := _first_difference(outcome, recorded[place]):
-                return f"birth {job.births[place]} at rung {job.rung} with seed {job.seed}: scored again, {what}"
         return None
 
     def close(self) -> None:
@@ -66,16 +72,19 @@ class Rescoring:
         self.executor.close()
 
 
-def _first_difference(outcome: Outcome, recorded: Outcome) -> str | None:
+def first_difference(outcome: Outcome, recorded: Outcome) -> str | None:
     """Names the first value that differs in two outcomes; seconds, worker and error are not compared."""
-    pairs = {"status": (outcome.status, recorded.status), "fitness": (outcome.fitness, recorded.fitness)}
-    for one, other in ((outcome.objectives, recorded.objectives), (outcome.measures, recorded.measures)):
-        pairs |= {name: (one.get(name), other.get(name)) for name in {**one, **other}}
-    for name, (now, then) in pairs.items():
-        if now != then and not (_is_nan(now) and _is_nan(then)):
-            return f"{name} is {now}, recorded is {then}"
-    return None
+    pairs: list[tuple[str, object, object]] = [
+        ("status", outcome.status, recorded.status),
+        ("fitness", outcome.fitness, recorded.fitness),
+    ]
+    for now, then in ((outcome.objectives, recorded.objectives), (outcome.measures, recorded.measures)):
+        pairs += [(name, now.get(name), then.get(name)) for name in {**now, **then}]
+    return next((f"{name} is {now}, recorded is {then}" for name, now, then in pairs if not _same(now, then)), None)
 
 
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _same(now: object, then: object) -> bool:
+    """Whether two values are equal, zeros with their sign; NaN equals NaN."""
+    if isinstance(now, float) and isinstance(then, float):
+        return (now == then and math.copysign(1.0, now) == math.copysign(1.0, then)) or (now != now and then != then)
+    return now == then

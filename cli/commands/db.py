@@ -93,20 +93,21 @@ def upgrade(url: str, as_json: bool) -> None:
 @click.argument("run")
 @click.option(
     "--rescore",
-    type=click.FloatRange(0.0, 1.0),
+    type=float,
     default=0.0,
     show_default=True,
     metavar="SHARE",
-    help="Score this share of the run again, the best included, and compare all bits.",
+    help="Score this share of the outcomes again, 0 to 1, that of the best included, and compare all bits.",
 )
 @confirmed_task_option
-@device_option()
+@device_option(default=None, help="Device to score again on.  [default: auto]")
 @db_option
 @json_option
-def replay(run: str, rescore: float, task: str | None, device: str, url: str, as_json: bool) -> None:
+def replay(run: str, rescore: float, task: str | None, device: str | None, url: str, as_json: bool) -> None:
     """Derive every birth and winner of RUN again, and compare them with the rows.
 
     The search decides again from the recorded outcomes. Unless some of these are scored again, its task is not loaded.
+    Left out of that are outcomes that depend on the machine (timeout, oom, crashed) and those that a caller has told.
     Nothing is written. Exit status 1 if a row differs from what the search decides or scores.
 
     \b
@@ -114,10 +115,11 @@ def replay(run: str, rescore: float, task: str | None, device: str, url: str, as
       germline db replay optimizer-1
       germline db replay optimizer-1 --rescore 0.1
     """
-    if task is not None and not rescore:
-        raise click.UsageError("expected --rescore beside --task, since nothing is scored without it")
+    for option, value in (("--task", task), ("--device", device)):
+        if value is not None and not rescore:
+            raise click.UsageError(f"expected --rescore beside {option}, since nothing is scored without it")
     with open_store(url) as store, stdout_apart():
-        result = derive_again(store, run, rescore, task, device)
+        result = derive_again(store, run, rescore, task, device or "auto")
     if as_json:
         print_json({"ok": result.difference is None, **asdict(result)})
     elif result.difference is None:
@@ -127,7 +129,7 @@ def replay(run: str, rescore: float, task: str | None, device: str, url: str, as
         if result.waiting:
             say(f"{counted(result.waiting, 'birth')} at the end wait for outcomes")
     if result.difference is not None:
-        raise UserError(on_a_line(f"{run} is not what its search decides. {result.difference}"), 1)
+        raise UserError(on_a_line(f"{run} cannot be derived as it is recorded. {result.difference}"), 1)
 
 
 @command.command()

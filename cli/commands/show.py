@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from germline.cli.candidate import Candidate
+from germline.cli.candidate import Candidate, task_option
 from germline.cli.database import on_database
 from germline.cli.formatting import QUIET, safe
 from germline.cli.genome_facts import genome_facts
@@ -122,8 +122,10 @@ def _birth(scored: ScoredIndividual) -> str:
 
 def _print_next(out: Console, candidate: Candidate, url: str) -> None:
     label = candidate.label
-    commands = [command_line("export", label, "-o", "FILE.py")]
+    # The export of a policy plays on its task, to compare; other exports need no task.
+    task = task_option(candidate) if candidate.kind == "policy" else ()
+    commands = [command_line("export", label, "-o", "FILE.py", *task)]
     if candidate.scored is not None:
-        commands = [command_line("lineage", label), presenter_of(candidate.kind).next_command(label), *commands]
+        commands = [command_line("lineage", label), presenter_of(candidate.kind).next_command(label, task), *commands]
     for i, line in enumerate(commands):
         out.print(safe("      " if i else "next  ", QUIET), safe(on_database(line, url)), sep="")

@@ -1,9 +1,8 @@
 """Commands to go on with from an individual, as its page suggests them: they work where they are pasted."""
 
-from germline.cli.candidate import Candidate
+from germline.cli.candidate import Candidate, task_option
 from germline.cli.database import on_database
 from germline.cli.printing import command_line
-from germline.evaluators.tasks.registry import needs_confirmation
 
 TABLES = "nb201-"
 """Tasks whose names begin so are tables of errors, without held-out data. They are known by their names, because the
@@ -25,16 +24,16 @@ def next_commands(candidate: Candidate, url: str) -> list[str]:
     """
     label = candidate.label
     # The export of a policy plays on its task, to compare; other exports need no task.
-    task = _task(candidate) if candidate.kind == "policy" else ()
+    task = task_option(candidate) if candidate.kind == "policy" else ()
     commands: list[tuple[str, ...]] = [("export", label, "-o", "found.py", *task)]
     exports = () if _has_own_network(candidate) else _EXPORTS.get(candidate.kind, ())
     commands += [("export", label, "--to", target, "-o", file, *task) for target, file in exports]
     if candidate.kind == "optimizer":
         commands.append(("simplify", label))
     elif candidate.kind == "policy":
-        commands.append(("play", label, *_task(candidate)))
+        commands.append(("play", label, *task_option(candidate)))
     if candidate.kind in _EXPORTS and has_heldout_data(candidate):
-        commands.append(("validate", label, *_task(candidate)))
+        commands.append(("validate", label, *task_option(candidate)))
     commands.append(("show", label))
     return [on_database(command_line(*words), url) for words in commands]
 
@@ -43,7 +42,7 @@ def comparison_command(candidate: Candidate, url: str) -> str | None:
     """The command that makes a tuned comparison; None for kinds that have none."""
     if candidate.kind != "optimizer":
         return None
-    words = ("validate", candidate.label, *_task(candidate), "--against", "library:adamw")
+    words = ("validate", candidate.label, *task_option(candidate), "--against", "library:adamw")
     return on_database(command_line(*words), url)
 
 
@@ -62,10 +61,3 @@ def _has_own_network(candidate: Candidate) -> bool:
         return read(candidate.genome).network.form == "own"
     except InvalidPolicy:  # of a foreign database
         return False
-
-
-def _task(candidate: Candidate) -> tuple[str, ...]:
-    """The option that names a task which a database must not choose."""
-    if candidate.run is None or not needs_confirmation(candidate.run.task):
-        return ()
-    return ("--task", candidate.run.task)

@@ -110,7 +110,7 @@ class ArchitecturePresenter:
     def print_scores(self, out: Console, candidate: Candidate, start: Candidate) -> None:
         print_comparison(out, candidate, start)
 
-    def next_command(self, label: str) -> str:
+    def next_command(self, label: str, task: Sequence[str]) -> str:
         return compare_with_start(label)
 
 

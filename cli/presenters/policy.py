@@ -134,8 +134,8 @@ class PolicyPresenter:
             out.print(safe(text, QUIET))
         print_errors(out, last_per_rung(evaluations), home)
 
-    def next_command(self, label: str) -> str:
-        return command_line("play", label)
+    def next_command(self, label: str, task: Sequence[str]) -> str:
+        return command_line("play", label, *task)
 
 
 def _action_text(actions: int | Sequence[Sequence[float]]) -> str:

@@ -124,5 +124,6 @@ class Presenter(Protocol):
     def print_scores(self, out: Console, candidate: Candidate, start: Candidate) -> None:
         """Prints a candidate's evaluations; `start` is birth 0 of its run."""
 
-    def next_command(self, label: str) -> str:
-        """A command to suggest after `show`, for the individual `RUN:BIRTH`."""
+    def next_command(self, label: str, task: Sequence[str]) -> str:
+        """A command to suggest after `show`, for the individual `RUN:BIRTH`; `task` is the option that names the run's
+        task, for commands that need it, or empty."""

@@ -25,15 +25,18 @@ def own_code(task: type[PolicyTask], stem: str) -> OwnCode:
         InvalidTask: the module cannot be the network of policies.
     """
     network = own_network(task)
-    declared = inspect.getattr_static(task, "network")
+    declaration = inspect.getattr_static(task, "network")
     # Of a class the file needs nothing else; else the task is asked, for which germline has to be installed.
-    owner = declared if inspect.isclass(declared) and issubclass(declared, nn.Module) else task
-    expression = f"{owner.__name__}()" if owner is declared else f"{owner.__name__}().network()"
+    owner = declaration if inspect.isclass(declaration) and issubclass(declaration, nn.Module) else task
+    # A function without `self` is taken as it is (`declared`).
+    plain = inspect.isfunction(declaration) and next(iter(inspect.signature(declaration).parameters), None) != "self"
+    of_task = f"{owner.__name__}.network()" if plain else f"{owner.__name__}().network()"
     return OwnCode(
-        build=lambda: fresh_module(task),
+        # Of another seed than the search's: nothing but the weights may decide.
+        build=lambda: fresh_module(task, seed=1),
         module=_module_name(owner, stem),
         name=owner.__name__,
-        expression=expression,
+        expression=f"{owner.__name__}()" if owner is declaration else of_task,
         recurrent=network.recurrent,
         nested=network.nested,
         double_default=network.double_default,
@@ -43,8 +46,9 @@ def own_code(task: type[PolicyTask], stem: str) -> OwnCode:
 def _module_name(owner: type, stem: str) -> str | None:
     """The name under which a class can be imported: of a file that is a task's, the name of the file. None if there is
     none."""
-    file = getattr(sys.modules.get(owner.__module__), "__file__", None)
-    if file is None or not owner.__qualname__.isidentifier():
+    home = sys.modules.get(owner.__module__)
+    file = getattr(home, "__file__", None)
+    if file is None or getattr(home, owner.__qualname__, None) is not owner:
         return None
     name = Path(file).stem if owner.__module__.startswith(MODULE_PREFIX) else owner.__module__
     usable = all(part.isidentifier() and not iskeyword(part) for part in name.split("."))

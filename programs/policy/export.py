@@ -83,7 +83,7 @@ def verified_torch(
 def check_outputs(exported: Floats, expected: Floats) -> None:
     """Raises ExportMismatch unless the outputs of an exported network equal the policy's, bit for bit."""
     check_equal("the shape of the outputs", exported.shape, expected.shape)
-    if not np.array_equal(exported, expected):
+    if not np.array_equal(exported, expected, equal_nan=True):
         check_difference("outputs", float(np.abs(exported - expected).max()))
 
 

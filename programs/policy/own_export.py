@@ -217,7 +217,8 @@ def _forward(network: Network, code: OwnCode) -> Iterator[str]:
         yield '    the state None begins an episode."""'
     else:
         yield f'    """{outputs}."""'
-    yield "    x = torch.as_tensor(observation).to(next(self.network.parameters()))[None]"
+    yield "    device = next(self.network.parameters()).device"
+    yield "    x = torch.as_tensor(observation, dtype=torch.float64, device=device)[None]"
     if network.normalisation:
         yield f"    x = ((x - self.mean) * self.scale).clamp(-{OBSERVATION_LIMIT:g}, {OBSERVATION_LIMIT:g})"
     call = "outputs, state = self.network(x, state)" if code.recurrent else "outputs = self.network(x)"

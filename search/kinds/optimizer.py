@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.evaluator import SCORING_VERSION
+from germline.evaluators.evaluator import BY_COLUMNS_VERSION, SCORING_VERSION
 from germline.evaluators.tasks.name_grammar import names_of
 from germline.programs.optimizer import Program, parse, trace, write
 from germline.programs.optimizer.card import card
@@ -216,12 +216,12 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return 2 if tuned or unborn or machine else 1
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
-        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
-        the core or states of other shapes than tree, leaf and scalar; else version 2, whose numbers are the same.
+        """Version 4 for programs that may have functions outside the core or states of other shapes than tree, leaf and
+        scalar, 3 for a task that does not claim `batch_invariant`; else version 2, whose numbers are the same.
         """
-        core = settings.functions == "core" and is_core(parse(settings.start))
-        as_before = task.batch_invariant and core
-        return 2 if as_before else SCORING_VERSION
+        if settings.functions != "core" or not is_core(parse(settings.start)):
+            return BY_COLUMNS_VERSION
+        return 2 if task.batch_invariant else SCORING_VERSION
 
     def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
         options = {"lengths": tuple(settings.lengths), "hurdle": settings.hurdle}

@@ -1,9 +1,9 @@
 """Evaluations a second of a search with one worker of Ray and with two, on one node and on a node each, for each task.
 
 `python tests/benchmarks/ray_workers.py [TASK …]`. The same search runs three times for some seconds, and the times up
-to the same number of evaluations are compared: from the first recorded pack on, so that the start of processes does not
-count. All rates include the driver, which breeds and records on the same cores. The machine must have nothing else to
-do. NAS-Bench-201's tables are left out: to look a cell up takes less than to send it.
+to the same number of evaluations are compared: from the first recorded pack of each worker on, so that the start of
+processes does not count. All rates include the driver, which breeds and records on the same cores. The machine must
+have nothing else to do. NAS-Bench-201's tables are left out: to look a cell up takes less than to send it.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def measured(task: str, workers: int, address: str, seconds: float) -> list[tupl
 
 
 def series(task: str, workers: int, address: str | None, seconds: float) -> list[tuple[float, int]]:
-    """The seconds since the first recorded pack, and the number of evaluations, after each pack."""
+    """The seconds since as many packs as workers were recorded, and the number of evaluations, after each pack."""
     from germline.db.store import Store
     from germline.search.run import evolve, new_run
 
@@ -84,8 +84,9 @@ def series(task: str, workers: int, address: str | None, seconds: float) -> list
             now = time.monotonic()
             if progress.evaluations and (not counts or progress.evaluations > counts[-1][1]):
                 counts.append((now, progress.evaluations))
-            if counts and now - counts[0][0] > seconds and len(counts) > 4:
+            if len(counts) > workers + 3 and now - counts[workers - 1][0] > seconds:
                 break
+    counts = counts[workers - 1 :]
     return [(at - counts[0][0], count) for at, count in counts]
 
 

@@ -1,5 +1,6 @@
 """Every decision of a run is derived again from its rows, also of runs that an earlier version has recorded."""
 
+import math
 import re
 import shutil
 import sqlite3
@@ -12,7 +13,9 @@ from command_line import call, data
 
 from germline.db.opening import upgrade
 from germline.db.store import Store
+from germline.evaluators.outcome import Outcome
 from germline.search.replay import replay
+from germline.search.rescoring import first_difference
 from germline.search.run import evolve, new_run
 
 RECORDED = Path(__file__).parent / "data" / "recorded_runs.db"
@@ -84,7 +87,7 @@ def test_a_changed_row_is_named(database: Path, statement: str, difference: str)
     change(database, statement)
     result = call(database, "db", "replay", "architecture")
     assert result.exit_code == 1
-    assert re.search(f"architecture is not what its search decides. ({difference})", result.stderr)
+    assert re.search(f"architecture cannot be derived as it is recorded. ({difference})", result.stderr)
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -173,9 +176,57 @@ def test_what_depends_on_the_machine_is_not_scored_again(rescored: Path) -> None
         assert every.rescored < len(list(store.evaluations(store.run("policy").id)))
 
 
-def test_a_task_alone_is_refused_since_nothing_is_scored(rescored: Path) -> None:
-    result = call(rescored, "db", "replay", "policy", "--task", "gym:CartPole-v1")
+def test_about_the_share_of_outcomes_is_scored_again(rescored: Path) -> None:
+    with Store(str(rescored)) as store:
+        for run in BIRTHS:
+            evaluations = len(list(store.evaluations(store.run(run).id)))
+            result = replay(store, run, rescore=0.3)
+            assert 0.3 * evaluations <= result.rescored <= 0.3 * evaluations + 2 * 16, run
+
+
+@pytest.mark.parametrize(
+    "change_of",
+    ["objectives = json_set(objectives, '$.extra', 1)", "measures = json_set(measures, '$.fitness', 1.0)"],
+)
+def test_a_number_that_scoring_does_not_give_is_named(rescored: Path, change_of: str) -> None:
+    change(rescored, f"UPDATE evaluation SET {change_of} WHERE run_id = {RUN} AND birth = 3")
+    with Store(str(rescored)) as store:
+        assert "scored again" in str(replay(store, "architecture", rescore=1.0).difference)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "what"),
+    [
+        (Outcome("ok", 0.0, {"loss": -0.0}), Outcome("ok", -0.0, {"loss": -0.0}), "fitness is 0.0, recorded is -0.0"),
+        (Outcome("ok", 1.0, {}, {"fitness": 2.0}), Outcome("ok", 2.0, {}, {"fitness": 2.0}), "fitness is 1.0"),
+        (Outcome("ok", 1.0, {"a": 1.0}, {"a": 3.0}), Outcome("ok", 1.0, {"a": 2.0}, {"a": 3.0}), "a is 1.0"),
+        (Outcome("ok", 1.0, {}, {"a": math.nan}), Outcome("ok", 1.0, {}, {"a": math.nan}), None),
+    ],
+)
+def test_numbers_differ_by_their_bits(now: Outcome, then: Outcome, what: str | None) -> None:
+    difference = first_difference(now, then)
+    assert difference is None if what is None else what in str(difference)
+
+
+def test_what_a_caller_has_told_is_left_out(rescored: Path) -> None:
+    change(rescored, f"UPDATE evaluation SET worker = '' WHERE run_id = {RUN}")
+    with Store(str(rescored)) as store:
+        result = replay(store, "architecture", rescore=1.0)
+    assert (result.difference, result.rescored) == (None, 0)
+
+
+@pytest.mark.parametrize("share", ["nan", "-0.1", "1.5", "inf"])
+def test_a_share_that_is_none_is_refused_in_a_line(rescored: Path, share: str) -> None:
+    result = call(rescored, "db", "replay", "policy", "--rescore", share)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert "expected a share from 0 to 1 to score again" in result.stderr
+
+
+@pytest.mark.parametrize("option", [("--task", "gym:CartPole-v1"), ("--device", "cpu")], ids=str)
+def test_an_option_of_scoring_is_refused_if_nothing_is_scored(rescored: Path, option: tuple[str, str]) -> None:
+    result = call(rescored, "db", "replay", "policy", *option)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         2,
-        "Error: expected --rescore beside --task, since nothing is scored without it (see `germline db replay --help`)",
+        f"Error: expected --rescore beside {option[0]}, since nothing is scored without it "
+        "(see `germline db replay --help`)",
     )

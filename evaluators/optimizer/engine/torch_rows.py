@@ -174,7 +174,13 @@ def _call(primitive: Primitive, *args: Tensor) -> Any:
     if rows == 1 or primitive.name not in APPROXIMATE:
         return primitive.run(torch, *args)
     at_row = (tuple(arg[i : i + 1] if len(arg) > 1 else arg for arg in args) for i in range(rows))
-    return torch.cat([primitive.run(torch, *row) for row in at_row])
+    parts = [primitive.run(torch, *row) for row in at_row]
+    first = parts[0]
+    if first.is_contiguous():
+        return torch.cat(parts)
+    # A matrix by columns stays by columns, as in a row alone: sums of its elements round otherwise in another order.
+    whole = torch.empty_strided((rows, *first.shape[1:]), (first[0].numel(), *first.stride()[1:]), device=first.device)
+    return torch.cat(parts, out=whole)
 
 
 def _selected(value: Any, index: Tensor) -> Any:

@@ -15,6 +15,9 @@ from germline.evaluators.policy.task import PolicyTask
 from germline.programs.policy.network import MAX_PARAMETERS
 from germline.programs.policy.own_tensor import LARGEST_START, MOST_NAME, MOST_TENSORS, OwnTensor
 
+DRAW_ELSEWHERE = "make it a parameter, or draw it from a torch.Generator with a fixed seed"
+"""What to do with random numbers of a module that are no parameters."""
+
 
 def fresh_module(task: type[PolicyTask], seed: int = 0) -> nn.Module:
     """The module that `network` of a task returns, in float32 and evaluation mode on the CPU.
@@ -28,7 +31,12 @@ def fresh_module(task: type[PolicyTask], seed: int = 0) -> nn.Module:
     """
     with seeded(seed):
         try:
-            module = declared(task, task(), "network")()
+            network = declared(task, task(), "network")
+            if isinstance(network, nn.Module):
+                raise InvalidTask("network has to be a class or a method that returns a module, got a module itself")
+            module = network()
+        except InvalidTask:
+            raise
         except of_foreign_code() as error:
             raise InvalidTask(f"network() failed with {in_a_line(error)}") from error
         if not isinstance(module, nn.Module):
@@ -51,12 +59,19 @@ def own_tensors(task: type[PolicyTask]) -> tuple[OwnTensor, ...]:
         InvalidTask: the module cannot be the network of policies; the message says what to change.
     """
     first, second = fresh_module(task, 0), fresh_module(task, 1)
+    if first is second:
+        raise InvalidTask(
+            "network() returns the same module each time, whose weights policies would share: build it anew"
+        )
+    if any(type(part).get_extra_state is not nn.Module.get_extra_state for part in first.modules()):
+        raise InvalidTask("the module has extra state (get_extra_state), for which a genome has no place: leave it out")
     others = other_tensors(second)
     for name, value in other_tensors(first).items():
         if name not in others or not torch.equal(value, others[name]):
+            of_torch = "parametrizations." in name or name.endswith(("_u", "_v"))
+            advice = "leave the parametrization out" if of_torch else DRAW_ELSEWHERE
             raise InvalidTask(
-                f"{name} is drawn at random, but does not evolve, and a genome has no seed for it: make it a "
-                "parameter, or draw it from a torch.Generator with a fixed seed"
+                f"{name} is drawn at random, but does not evolve, and a genome has no seed for it: {advice}"
             )
     drawn, again = trained_tensors(first), trained_tensors(second)
     if [(k, v.shape) for k, v in drawn.items()] != [(k, v.shape) for k, v in again.items()]:

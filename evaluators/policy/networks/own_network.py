@@ -14,7 +14,7 @@ from germline.evaluators.errors import InvalidTask
 from germline.evaluators.optimizer.modules.slots import Slots
 from germline.evaluators.optimizer.modules.stacked_module import single_operations
 from germline.evaluators.policy.networks.own_module import fresh_module, own_tensors
-from germline.evaluators.policy.networks.own_state import leaves_of, rounded, with_leaves
+from germline.evaluators.policy.networks.own_state import form_text, leaves_of, rounded, with_leaves
 from germline.evaluators.policy.task import PolicyTask
 from germline.programs.policy.own_tensor import OwnTensor
 
@@ -120,6 +120,10 @@ class OwnNetwork:
             state = None if leaves is None else with_leaves(self.state, [leaf[i] for leaf in leaves])
             with self.slots.filled({name: values[i] for name, values in rows.items()}):
                 output, after = self.called(observation.clone(), state)  # the module may write into it
+            if self.recurrent and form_text(after) != form_text(self.state):
+                raise InvalidTask(
+                    f"the state has to keep its form, got {form_text(after)} after {form_text(self.state)}"
+                )
             outputs.append(output[0])
             states.append(leaves_of(after))
         return torch.stack(outputs), [torch.stack(leaf) for leaf in zip(*states, strict=True)]
@@ -136,9 +140,9 @@ def _double_default() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def double_module(task: type[PolicyTask], device: str) -> nn.Module:
-    """A fresh module of a task in double precision, on a device."""
-    return fresh_module(task).double().to(device)
+def double_module(task: type[PolicyTask], device: str, seed: int = 0) -> nn.Module:
+    """A fresh module of a task in double precision, on a device; `seed` as of `fresh_module`."""
+    return fresh_module(task, seed).double().to(device)
 
 
 @cache

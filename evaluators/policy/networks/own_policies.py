@@ -73,8 +73,11 @@ class OwnPolicies:
         if self.normalisation:
             mean, scale = self.normalisation
             batch = ((batch - mean) * scale).clamp(-OBSERVATION_LIMIT, OBSERVATION_LIMIT)
+        before = torch.get_rng_state() if self.own.way == "alone" else None  # `vmap` refuses random numbers by itself
         try:
             outputs = self._outputs(batch[:, None])
+            if before is not None and not torch.equal(before, torch.get_rng_state()):
+                raise InvalidTask("random numbers that it has drawn after some decisions; leave them out")
         except of_foreign_code() as error:
             if out_of_memory(error):
                 raise

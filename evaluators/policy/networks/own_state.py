@@ -27,7 +27,7 @@ def form_text(state: Any) -> str:
     if isinstance(state, Tensor):
         return f"{'float' if state.is_floating_point() else str(state.dtype)[6:]} {list(state.shape)}"
     if isinstance(state, dict):
-        return "{" + ", ".join(f"{key!r:.40}: {form_text(value)}" for key, value in state.items()) + "}"
+        return "{" + ", ".join(f"{key!r:.40}: {form_text(state[key])}" for key in _keys(state)) + "}"
     left, right = ("[", "]") if isinstance(state, list) else ("(", ")")
     return left + ", ".join(map(form_text, state)) + right
 
@@ -48,8 +48,8 @@ def _leaves(state: Any) -> Iterator[Tensor]:
         for part in state:
             yield from _leaves(part)
     elif type(state) is dict:
-        for part in state.values():
-            yield from _leaves(part)
+        for key in _keys(state):
+            yield from _leaves(state[key])
     else:
         raise InvalidTask(
             f"the state that forward returns has to be tensors, alone or in tuples, lists and dicts, got {shown(state)}"
@@ -60,5 +60,11 @@ def _rebuilt(form: Any, leaves: Iterator[Tensor]) -> Any:
     if isinstance(form, Tensor):
         return next(leaves)
     if isinstance(form, dict):
-        return {key: _rebuilt(value, leaves) for key, value in form.items()}
+        parts = {key: _rebuilt(form[key], leaves) for key in _keys(form)}
+        return {key: parts[key] for key in form}
     return type(form)(_rebuilt(value, leaves) for value in form)
+
+
+def _keys(state: dict[Any, Any]) -> list[Any]:
+    """The keys of a dict in an order that does not depend on that in which a network has put them in."""
+    return sorted(state, key=repr)

@@ -16,9 +16,9 @@ from germline.evaluators.optimizer.modules.plain_values import attributes_of
 from germline.evaluators.optimizer.modules.slots import Slots
 from germline.evaluators.optimizer.modules.template import recorded_call
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
-from germline.evaluators.policy.networks.own_module import takes_state
+from germline.evaluators.policy.networks.own_module import DRAW_ELSEWHERE, takes_state
 from germline.evaluators.policy.networks.own_network import OwnNetwork, Rows, Way, double_module
-from germline.evaluators.policy.networks.own_state import form_text, leaves_of
+from germline.evaluators.policy.networks.own_state import leaves_of
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, opened_environments
 from germline.programs.policy.network import Network, choose_actions
 from germline.programs.policy.own_tensor import OwnTensor
@@ -58,7 +58,27 @@ def tried_network(task: type[PolicyTask], tensors: Sequence[OwnTensor], device: 
             f"two episodes with the same weights and observations give other outputs; {kept}: what a network remembers "
             "has to be its state, which forward takes and returns"
         )
+    _check_other_builds(alone, rows, inputs, expected)
     return _together(network, rows, inputs, expected)
+
+
+def _check_other_builds(network: OwnNetwork, rows: Rows, inputs: Tensor, expected: Sequence[Tensor]) -> None:
+    """Raises InvalidTask if outputs depend on more than parameters, observations and the state: on what a module has
+    drawn when it was built, or on what it has kept of its first call."""
+    for seed, has_played in ((0, True), (1, False)):
+        module = double_module(network.task, str(inputs.device), seed)
+        other = replace(network, module=module, slots=Slots(module, rows))
+        if has_played:
+            _episode(other, {name: values.flip(0) for name, values in rows.items()}, inputs.flip(0))
+        if not all(map(_same, expected, _episode(other, rows, inputs))):
+            cause = (
+                "after other observations and weights it gives other outputs for the same: what a network remembers "
+                "has to be its state, which forward takes and returns, and what follows from weights is computed anew"
+                if has_played
+                else "built anew it gives other outputs with the same parameters, so something else in it is drawn at "
+                f"random: {DRAW_ELSEWHERE}"
+            )
+            raise InvalidTask(cause)
 
 
 def stacked_rows(network: Network, parameters: NDArray[np.float32], device: str) -> dict[str, Tensor]:
@@ -144,11 +164,10 @@ def _episode(network: OwnNetwork, rows: Rows, inputs: Tensor) -> list[Tensor]:
     """Outputs `[n, outputs]` of n policies for each observation of an episode, `[decisions, 1, *observation]`.
 
     Raises:
-        InvalidTask: a decision fails, or a state has another form than the one before.
+        InvalidTask: a decision fails, or a state has another form than that after the first decision.
     """
     leaves, outputs = None, []
     count = len(next(iter(rows.values())))
-    form = form_text(network.state) if network.recurrent else ""
     for decision, observation in enumerate(inputs, 1):
         try:
             output, after = network.outputs(rows, observation.expand(count, *observation.shape), leaves)
@@ -161,11 +180,6 @@ def _episode(network: OwnNetwork, rows: Rows, inputs: Tensor) -> list[Tensor]:
         outputs.append(output)
         if network.recurrent:
             leaves = after
-            now = form_text([leaf[0] for leaf in after])
-            if now != form_text(leaves_of(network.state)):
-                raise InvalidTask(
-                    f"the state has to keep its form, got {now} after decision {decision}, and {form} after the first"
-                )
     return outputs
 
 

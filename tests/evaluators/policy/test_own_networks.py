@@ -188,6 +188,31 @@ def grown(outputs: torch.Tensor, state: object) -> object:
     return outputs, torch.cat([state, outputs]) if isinstance(state, torch.Tensor) else outputs
 
 
+def drawing(module: Of) -> None:
+    module.table = torch.randn(4, 4)
+
+
+def first_seen(module: Of, x: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+    module.first = getattr(module, "first", x.clone())
+    return module.layer(x - module.first)
+
+
+def cached(module: Of, x: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+    module.weight = getattr(module, "weight", module.layer.weight / module.layer.weight.norm())
+    return x @ module.weight.T
+
+
+class Extra(nn.Linear):
+    def get_extra_state(self) -> object:
+        return {"version": 1}
+
+    def set_extra_state(self, state: object) -> None:
+        pass
+
+
+ONE_MODULE = nn.Linear(4, 2)
+
+
 def ramp(module: Of) -> None:
     module.layer.bias = nn.Parameter(torch.arange(2.0))
 
@@ -209,6 +234,18 @@ REFUSED = {
         lambda: Of(None, lambda m: m.register_buffer("table", torch.randn(3))),
         "table is drawn at random, but does not evolve",
     ),
+    "a random attribute": (
+        lambda: Of(lambda m, x, y: m.layer(x @ m.table.to(x)), drawing),
+        "built anew it gives other outputs with the same parameters, so something else in it is drawn at random",
+    ),
+    "what it saw first": (lambda: Of(first_seen), "after other observations and weights it gives other outputs"),
+    "a cache of weights": (lambda: Of(cached), "after other observations and weights it gives other outputs"),
+    "extra state": (lambda: Extra(4, 2), r"has extra state \(get_extra_state\)"),
+    "a parametrization": (
+        lambda: nn.Sequential(nn.utils.parametrizations.orthogonal(nn.Linear(4, 4)), nn.Linear(4, 2)),
+        "leave the parametrization out",
+    ),
+    "the same each time": (lambda: ONE_MODULE, "returns the same module each time"),
     "values": (lambda: Of(None, ramp), "layer.bias starts with several values that are not drawn at random"),
     "frozen": (lambda: nn.Linear(4, 2).requires_grad_(False), "no parameter that could evolve"),
     "other layers": (
@@ -217,7 +254,7 @@ REFUSED = {
     ),
     "no pair": (lambda: Stateful(lambda y, s: y), r"takes a second argument, the state, and so has to return"),
     "a state of text": (lambda: Stateful(lambda y, s: (y, "now")), "state that forward returns has to be tensors"),
-    "a state that grows": (lambda: Stateful(grown), r"keep its form, got \[float \[2, 2\]\] after decision 2"),
+    "a state that grows": (lambda: Stateful(grown), r"keep its form, got float \[2, 2\] after float \[1, 2\]"),
 }
 
 
@@ -227,6 +264,47 @@ def test_modules_that_cannot_be_the_network_of_policies_are_refused_in_a_line(na
     with pytest.raises(InvalidTask, match=message) as raised:
         own_network(own_task(module))
     assert str(raised.value).startswith("mine: ") and "\n" not in str(raised.value)
+
+
+def test_a_module_in_the_place_of_a_function_that_returns_it_is_refused() -> None:
+    class Mine(GymTask):
+        environment, name, network = "CartPole-v1", "mine", ONE_MODULE
+
+    with pytest.raises(InvalidTask, match="network has to be a class or a method that returns a module, got a module"):
+        own_network(Mine)
+
+
+def test_the_tensors_of_a_dict_keep_their_names_in_whatever_order_they_come() -> None:
+    def module() -> nn.Module:
+        def change(outputs: torch.Tensor, state: object) -> object:
+            if not isinstance(state, dict):
+                return outputs, {"sum": outputs, "last": -outputs}
+            kept = {"last": outputs, "sum": state["sum"] + outputs}
+            return kept["sum"], kept
+
+        return Stateful(change)
+
+    task = own_task(module)
+    network = network_of(task)
+    policies = networks_of(network, rows_of(network, 1), task=task)
+    observations = np.random.default_rng(0).normal(size=(3, 1, 4))
+    slots, which = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    outputs = []
+    for place, seen in enumerate(observations):
+        policies.assign_slots(slots, np.array([place == 0]))
+        outputs.append(policies.forward(which, seen)[0])
+    np.testing.assert_allclose(outputs, plain_outputs(task, rows_of(network, 1)[0], observations[:, 0]), rtol=1e-5)
+
+
+def test_random_numbers_that_a_module_draws_late_are_an_error_of_the_task() -> None:
+    def late(module: Of, x: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        return outputs + torch.randn(2) if float(x.abs().max()) > 50 else outputs  # `vmap` cannot branch on values
+
+    task = own_task(lambda: Of(late))
+    network = network_of(task)
+    policies = networks_of(network, rows_of(network, 2), task=task)
+    with pytest.raises(InvalidTask, match="random numbers that it has drawn after some decisions"):
+        policies.forward(np.arange(2), np.full((2, 4), 99.0))
 
 
 def test_a_parameter_that_is_frozen_stays_as_the_module_has_it() -> None:

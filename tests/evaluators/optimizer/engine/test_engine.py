@@ -130,6 +130,28 @@ def test_a_state_stays_in_the_order_in_which_a_function_returned_it(basis: str, 
     assert same(run([one], w, gradients)[0], expected[0]).all()
 
 
+@pytest.mark.parametrize("matrix", ["ql", "transpose(g)", "transpose(m)"])
+@pytest.mark.parametrize("of", ["row_mean({0})", "column_mean({0})", "rank_one(row_mean({0}), column_mean({0}))"])
+def test_a_matrix_by_columns_has_the_same_bits_beside_others_of_its_structure(
+    matrix: str, of: str, numbers: tuple[Tensor, Tensor]
+) -> None:
+    w, gradients = numbers
+    one, other = (
+        program(
+            f"m = interp(m, g, {decay})",
+            "l = interp(matmul(g, transpose(g)), l, 0.9)",
+            "ql = eigenbasis(l, ql)",
+            f"x = sinh({matrix})",
+            f"y = {of.format('x')}",
+            "u = m * global_norm(y)",
+            inputs="m, l: left, ql: left, lr",
+            returns="m, l, ql",
+        )
+        for decay in (0.1, 0.2)
+    )
+    assert same(run([one, other], w, gradients)[0], run([one], w, gradients)[0]).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("functions", ["core", "extended", "whitening"])
 def test_random_programs(functions: str, numbers: tuple[Tensor, Tensor]) -> None:

@@ -1,5 +1,6 @@
 """Output of commands: JSON, text on a console, and checks of a file's name before writing."""
 
+import errno
 import json
 import os
 import sys
@@ -95,6 +96,10 @@ class _InertConsole(Console):
         for segment in super().render(renderable, options):
             is_inert = segment.control or segment.text.isprintable()
             yield segment if is_inert else Segment(printable(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        # Rich would exit by itself, which looks as if a task had; click ends a command whose reader is gone in silence.
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def _finite(data: Any) -> Any:

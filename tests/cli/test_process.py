@@ -219,3 +219,15 @@ def test_warnings_of_python_are_records_of_the_log(monkeypatch: pytest.MonkeyPat
         logging.getLogger("germline").setLevel(logging.NOTSET)
     [line] = seen
     assert line.startswith("WARNING: ") and "UserWarning: \ufffd[31mred" in line and line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "words", [("tasks",), ("presets", "optimizer"), ("--help",), ("tasks", "--json")], ids=" ".join
+)
+def test_a_command_whose_reader_is_gone_ends_in_silence(words: Sequence[str]) -> None:
+    with start_command(*words) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(60) == 1
+    assert errors == ""

@@ -112,7 +112,7 @@ def replay(store: Store, name: str, rescore: float = 0.0, task: str | None = Non
 
 
 def _rescoring(store: Store, run: RunRecord, share: float, task: str | None, device: str) -> Rescoring:
-    """Prepares to score a share of the packs of a run again."""
+    """Prepares to score a share of the outcomes of a run again."""
     confirmed_name(run.task, task)
     check_versions(run)
     warn_of_other_versions(run)

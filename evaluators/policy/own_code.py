@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from germline.evaluators.optimizer.modules.declared import is_plain_function
 from germline.evaluators.policy.networks.own_module import fresh_module
 from germline.evaluators.policy.networks.own_network import own_network
 from germline.evaluators.policy.task import PolicyTask
@@ -28,9 +29,7 @@ def own_code(task: type[PolicyTask], stem: str) -> OwnCode:
     declaration = inspect.getattr_static(task, "network")
     # Of a class the file needs nothing else; else the task is asked, for which germline has to be installed.
     owner = declaration if inspect.isclass(declaration) and issubclass(declaration, nn.Module) else task
-    # A function without `self` is taken as it is (`declared`).
-    plain = inspect.isfunction(declaration) and next(iter(inspect.signature(declaration).parameters), None) != "self"
-    of_task = f"{owner.__name__}.network()" if plain else f"{owner.__name__}().network()"
+    of_task = f"{owner.__name__}.network()" if is_plain_function(declaration) else f"{owner.__name__}().network()"
     return OwnCode(
         # Of another seed than the search's: nothing but the weights may decide.
         build=lambda: fresh_module(task, seed=1),

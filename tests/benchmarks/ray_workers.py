@@ -42,10 +42,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="*", metavar="TASK", default=list(TASKS))
     parser.add_argument("--seconds", type=float, default=10.0, help="of each of the three searches")
-    parser.add_argument("--one", nargs=2, metavar=("WORKERS", "ADDRESS"), help=argparse.SUPPRESS)
+    parser.add_argument("--search", nargs=2, metavar=("WORKERS", "ADDRESS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        workers, address = options.one
+    if options.search:
+        workers, address = options.search
         print(json.dumps(series(options.tasks[0], int(workers), address or None, options.seconds)))
         return
     cluster = subprocess.Popen(
@@ -66,7 +66,7 @@ def main() -> None:
 
 def measured(task: str, workers: int, address: str, seconds: float) -> list[tuple[float, int]]:
     """`series` in a process of its own."""
-    words = [task, "--seconds", str(seconds), "--one", str(workers), address]
+    words = [task, "--seconds", str(seconds), "--search", str(workers), address]
     done = subprocess.run([sys.executable, str(HERE), *words], stdout=subprocess.PIPE, text=True, check=True)
     return [(at, count) for at, count in json.loads(done.stdout.splitlines()[-1])]
 

@@ -12,7 +12,10 @@ def declared(owner: type, instance: object, name: str) -> Callable[..., Any]:
     `torch.nn.functional.cross_entropy`, is taken as it is, though it stands in the class without `staticmethod`.
     """
     raw = inspect.getattr_static(owner, name)
-    if inspect.isfunction(raw) and next(iter(inspect.signature(raw).parameters), None) != "self":
-        return raw
-    function: Callable[..., Any] = getattr(instance, name)
+    function: Callable[..., Any] = raw if is_plain_function(raw) else getattr(instance, name)
     return function
+
+
+def is_plain_function(raw: object) -> bool:
+    """Whether what stands in a class is a function without `self`, to be called as it is."""
+    return inspect.isfunction(raw) and next(iter(inspect.signature(raw).parameters), None) != "self"

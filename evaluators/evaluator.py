@@ -231,8 +231,8 @@ the same bits whatever else is in its pack.
 """
 BY_COLUMNS_VERSION = 4
 """The version of runs whose programs may take a function such as `sinh` of a matrix by columns, as `transpose` and
-`eigenbasis` return it: it stays by columns in a pack, too. No optimizer of the library does so, and what was measured of them
-has version 3."""
+`eigenbasis` return it: it stays by columns in a pack, too. No optimizer of the library does so; rows of the leaderboard
+keep version 3."""
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def replay(store: Store, name: str, rescore: float = 0.0, task: str | None = Non
         store: the database.
         name: of the run.
         rescore: the share of the outcomes to score again, 0 to 1, spread evenly over the run (see `Rescoring`); unless
-            it is 0, that of the best is among them. With 0 the task is not loaded. Outcomes have the same bits on CPUs
-            of the same kind. What an earlier session has reviewed at its end, from which nothing follows, is not
+            it is 0, that of the winner is among them. With 0 the task is not loaded. Outcomes have the same bits on
+            CPUs of the same kind. What an earlier session has reviewed at its end, from which nothing follows, is not
             reached.
         task: with `rescore`, the run's task, where `evolve` must be given it too.
         device: with `rescore`, the device to score on: `auto`, `cpu` or `cuda`.
@@ -98,7 +98,7 @@ def replay(store: Store, name: str, rescore: float = 0.0, task: str | None = Non
     try:
         for _ in search.events(births=len(journal.rows)):
             pass
-        journal.compare_announced(run, search.winner, store)
+        journal.compare_announced(search.winner)
     except _OutcomeMissing:
         pass
     except (Different, NotRecorded) as error:
@@ -118,8 +118,8 @@ def _rescoring(store: Store, run: RunRecord, share: float, task: str | None, dev
     warn_of_other_versions(run)
     kind = kind_named(run.kind)
     options = kind.evaluator_options(kind.from_config(run.config["settings"]))
-    best = store.winner(run.name)
-    always = () if best is None else (best.individual.birth,)
+    winner = store.winner(run.name)
+    always = () if winner is None else (winner.individual.birth,)
     return Rescoring(EvaluatorSpec(run.kind, run.task, run.seed, device, options), share, always)
 
 
@@ -251,11 +251,11 @@ class _Comparison:
                 )
             self.winners_compared += 1
 
-    def compare_announced(self, run: RunRecord, winner: Individual | None, store: Store) -> None:
+    def compare_announced(self, winner: Individual | None) -> None:
         """Compares the winner of a finished run, which the closing of its last session chose. Raises Different."""
-        if run.status != "finished" or not self.winners:
+        if self.run.status != "finished" or not self.winners:
             return
-        row = store.winner(run.name)
+        row = self.store.winner(self.run.name)
         announced = None if row is None else row.individual.birth
         decided = None if winner is None else winner.birth
         if announced != decided:

@@ -17,8 +17,8 @@ genome again could end this process."""
 class Rescoring:
     """Scores a share of the outcomes of a run again, pack by pack, in this process.
 
-    Outcomes that depend on the machine (`OF_THE_GENOME`) are left out, and those that a caller has told, who alone can
-    score.
+    Left out are outcomes whose status is not in `OF_THE_GENOME`, since they depend on the machine, and outcomes without
+    a worker: the caller of an ask-and-tell search reported those, and alone can score.
 
     Args:
         spec: builds the run's evaluator.

@@ -65,7 +65,7 @@ def _row(group: Group, first: Group) -> dict[str, Any]:
         "seeds": len({result.run.seed for result in group.results}),
         "of": sorted({result.source for result in group.results if result.value is not None}),
         "statuses": dict(Counter(result.run.status for result in group.results)),
-        "budgets": _different([result.budget for result in group.results]),
+        "budgets": _distinct([result.budget for result in group.results]),
         **_spread(values),
         "births": median(result.run.births for result in group.results),
         "evaluations": median(result.run.evaluations for result in group.results),
@@ -100,7 +100,7 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _different(budgets: Sequence[Mapping[str, int]]) -> list[dict[str, int]]:
+def _distinct(budgets: Sequence[Mapping[str, int]]) -> list[dict[str, int]]:
     """Each budget once, sorted by its pairs of name and number."""
     return [dict(items) for items in sorted({tuple(sorted(budget.items())) for budget in budgets})]
 

@@ -97,7 +97,7 @@ def upgrade(url: str, as_json: bool) -> None:
     default=0.0,
     show_default=True,
     metavar="SHARE",
-    help="Score this share of the outcomes again, 0 to 1, that of the best included, and compare all bits.",
+    help="Score this share of the outcomes again, 0 to 1, that of the winner included, and compare all bits.",
 )
 @confirmed_task_option
 @device_option(default=None, help="Device to score again on.  [default: auto]")
@@ -106,9 +106,9 @@ def upgrade(url: str, as_json: bool) -> None:
 def replay(run: str, rescore: float, task: str | None, device: str | None, url: str, as_json: bool) -> None:
     """Derive every birth and winner of RUN again, and compare them with the rows.
 
-    The search decides again from the recorded outcomes. Unless some of these are scored again, its task is not loaded.
-    Left out of that are outcomes that depend on the machine (timeout, oom, crashed) and those that a caller has told.
-    Nothing is written. Exit status 1 if a row differs from what the search decides or scores.
+    The search decides again from the recorded outcomes. The run's task is loaded only with --rescore. Never scored
+    again are outcomes that depend on the machine (timeout, oom, crashed), and those that the caller of an ask-and-tell
+    search reported. Nothing is written. Exit status 1 if a row differs from what the search decides or scores.
 
     \b
     Examples:

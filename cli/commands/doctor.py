@@ -66,8 +66,14 @@ def _lines(parts: dict[str, Any]) -> list[tuple[str, str]]:
         *_under("data", _data_lines(parts["machine"]["data"])),
         *_under("sqlite", [sqlite["version"], *([sqlite["note"]] if sqlite["note"] else [])]),
         *_under("database", _database_lines(parts["database"])),
-        ("ray", f"scored a program in {ray['seconds']} s" if "seconds" in ray else "not tried (--ray starts it)"),
+        ("ray", _ray_text(ray)),
     ]
+
+
+def _ray_text(facts: dict[str, Any]) -> str:
+    if not facts["tried"]:
+        return "not tried (--ray starts it)"
+    return "failed" if facts.get("problem") else f"scored a program in {facts['seconds']} s"
 
 
 def _under(heading: str, lines: list[str]) -> list[tuple[str, str]]:

@@ -80,7 +80,7 @@ def command(
 
     The baselines ship with the package as a table. A REF is measured by the same protocol: tuned with the same trials,
     then trained with the same fresh seeds and measured on held-out data. Over several tasks, optimizers are ordered by
-    the geometric mean of their speed-ups: how many times fewer steps one needs to reach the loss of tuned AdamW.
+    the geometric mean of their speed-ups: how many times fewer steps each needs to reach the loss of tuned AdamW.
     Verdicts are those of `germline validate --against`. Trainings are recorded and not done again, so an interrupted
     command goes on where it was.
 

@@ -42,7 +42,8 @@ from germline.search.kinds.policy import PolicySettings
 def command(reference: str, count: int, every: bool, url: str, as_json: bool) -> None:
     """Show the ancestry of REF, mutation by mutation.
 
-    Lists the steps from the seed on, with the changed lines and the gain in fitness. --json has every step.
+    Lists the steps, beginning with the start genome or a random genome, with the changed lines and the gain in fitness.
+    --json has every step.
 
     \b
     Example:

@@ -136,20 +136,24 @@ def _simplification(candidate: Candidate, tier: Any) -> Any:
     """The simplified program with its checks and the library programs like it."""
     # Imports torch, which takes seconds; `germline simplify --help` answers without.
     from germline.cli.simplification.result import simplification_of
-    from germline.programs.optimizer.simplify.kinship import nearest
 
     result = simplification_of(candidate.label, candidate.genome, tier)
-    similar = [pair for pair in nearest(result.program, 4) if candidate.label != f"library:{pair[0]}"]
-    return replace(result, nearest=similar[:3])
+    return replace(result, nearest=_nearest(result.program, candidate))
 
 
 def _ablated(result: Any, candidate: Candidate, tier: Any, measuring: Mapping[str, Any]) -> Any:
     """The simplified program without what its task does not need."""
     from germline.cli.simplification.ablation import AblationOptions, ablation_report
-    from germline.programs.optimizer.simplify.kinship import nearest
 
     report = ablation_report(candidate, result.program, tier, AblationOptions(**measuring))
-    return replace(result, ablation=report, nearest=nearest(report.ablation.program))
+    return replace(result, ablation=report, nearest=_nearest(report.ablation.program, candidate))
+
+
+def _nearest(program: Any, candidate: Candidate) -> Any:
+    """The three library programs that are most like a program, without the candidate itself, with their distances."""
+    from germline.programs.optimizer.simplify.kinship import nearest
+
+    return [pair for pair in nearest(program, 4) if candidate.label != f"library:{pair[0]}"][:3]
 
 
 def _is_report(path: Path) -> bool:

@@ -21,7 +21,7 @@ from germline.evaluators.executors.scoring_process import end_with_parent
 from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import write_whole
 
-_HINT = "; leave the film away"
+_HINT = "; play without a film"
 """Ends messages for those who can."""
 
 

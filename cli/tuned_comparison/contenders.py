@@ -98,8 +98,8 @@ def _add(
         key = write(live_program(parse(text)))
         # The fitness of a run on several tasks is a gain over a reference, not a loss.
         one_task = candidate.run is not None and len(names_of(candidate.run.task)) == 1
-        proxy = -candidate.fitness if searched and one_task and candidate.fitness is not None else None
-        contenders.setdefault(key, program_contender(label, text, judged, proxy))
+        search_loss = -candidate.fitness if searched and one_task and candidate.fitness is not None else None
+        contenders.setdefault(key, program_contender(label, text, judged, search_loss))
     except InvalidProgram as error:
         raise BadReference(f"{label} is not a valid genome: {error}") from None
 

@@ -63,7 +63,7 @@ def as_data(comparison: TunedComparison) -> dict[str, Any]:
                 "ref": contender.label,
                 "judged": contender.judged,
                 "states": contender.states,
-                "search_loss": contender.proxy,
+                "search_loss": contender.search_loss,
                 "speed_up": summary.speed_up,
                 "speed_up_interval": [summary.low, summary.high],
                 "profile": dict(zip(map(str, FACTORS), summary.profile, strict=False)),

@@ -58,7 +58,7 @@ def _finals(comparison: TunedComparison, cell: Cell) -> TextTable:
         rows.append(
             (
                 result.contender.label + (" (reference)" if place == cell.reference else ""),
-                number(result.contender.proxy),
+                number(result.contender.search_loss),
                 number(tuned),
                 number(result.mean),
                 number(result.deviation),

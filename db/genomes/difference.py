@@ -4,7 +4,7 @@ A difference keeps the beginning and the end of the other text, the *base*. A ge
 generations since an ancestor that is stored whole, and the base of a genome at depth d is its ancestor at the depth
 whose octal digits are those of d with the last that is not 0 lowered by 1: 1749 (octal 3325) is a difference to 1748
 (3324), and so on down to 1744 (3320), which is one to 1736 (3310). So a text is made of as many rows as these digits
-sum up to, and the difference itself tells a generation at seven depths of eight, and eight at most of the others. The
+sum up to. At seven of eight depths a difference spans one generation; at most of the other depths, eight. The
 base of a child is always among the rows of which its parent is made. A chain of parents would be as long as the
 lineage; of differences to the ancestor that is stored whole, each would be as long as the text. The idea is that of a
 Fenwick tree, whose digits are binary (P. Fenwick, "A new data structure for cumulative frequency tables", 1994): it

@@ -17,7 +17,7 @@ from germline.db.genomes.recent import RecentTexts
 from germline.db.schema import genome
 
 MOST_ROWS: Final = 80
-"""Rows that a text is made of, at most: one more than the octal digits of a depth can sum up to."""
+"""Rows that a text is made of, at most. The octal digits of a depth sum up to 71 at most; this leaves a margin."""
 
 MOST_BYTES: Final = 2 * 10**9
 """Bytes of memory that the texts which are made of differences may take together, if all are kept."""

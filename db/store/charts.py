@@ -143,8 +143,8 @@ class ChartStore(BaseStore):
         return self._read_run(run_name, columns.objectives)
 
     def last_recorded(self, run_name: str) -> columns.LastRecorded:
-        """What was recorded of a run at last: a birth, an evaluation and a winner. It tells in a moment whether
-        anything was recorded since.
+        """The latest birth, evaluation and winner of a run. Quick to read: if it equals an earlier answer, nothing was
+        recorded in between.
 
         Raises:
             UnknownRun: no run has that name.

@@ -119,7 +119,7 @@ class ResultStore(BaseStore):
         return self._read_run(run_name, read)
 
     def add_verdict(self, run_name: str, birth: int, content: Mapping[str, Any]) -> None:
-        """Records what a tuned comparison has found of an individual. ``content`` is plain JSON.
+        """Records the verdict of a tuned comparison on an individual. ``content`` is plain JSON.
 
         Raises:
             UnknownRun: no run has that name.

@@ -41,16 +41,27 @@ def playable(genome: str, task: str, label: str = "the policy", hint: str = "") 
     chosen = task_class(task)
     if not issubclass(chosen, PolicyTask):
         raise CannotPlay(f"expected a task for policies, got {task}, which is for kind {chosen.kind}")
-    network, spec = policy.network, environment_spec_of(chosen)
-    if misfit := own_misfit(network, chosen):
+    spec = environment_spec_of(chosen)
+    if misfit := misfit_of(policy.network, chosen, spec):
         raise CannotPlay(f"{label}: {misfit}{hint}")
-    if (network.observation, network.actions) != (spec.observation, spec.actions):
-        raise CannotPlay(
-            f"expected a policy for {task}, with observations {list(spec.observation)} and "
-            f"{_actions_text(spec.actions)}; {label} has {list(network.observation)} and "
-            f"{_actions_text(network.actions)}{hint}"
-        )
     return Playable(policy, chosen, spec)
+
+
+def misfit_of(network: Network, task: type[PolicyTask], spec: EnvironmentSpec) -> str | None:
+    """Why a network cannot play a task, whose environments have `spec`, in a line; None if it can.
+
+    Raises:
+        InvalidTask: the module of the task cannot be the network of policies.
+    """
+    if misfit := own_misfit(network, task):
+        return misfit
+    if (network.observation, network.actions) == (spec.observation, spec.actions):
+        return None
+    return (
+        f"expected a policy for {task.name}, with observations {list(spec.observation)} and "
+        f"{_actions_text(spec.actions)}, got a policy with {list(network.observation)} and "
+        f"{_actions_text(network.actions)}"
+    )
 
 
 def own_misfit(network: Network, task: type[PolicyTask]) -> str | None:

@@ -9,7 +9,7 @@ from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome, mean_of
-from germline.evaluators.policy.compatibility import own_misfit
+from germline.evaluators.policy.compatibility import misfit_of
 from germline.evaluators.policy.compiled_rollout import rollout_of
 from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.episode_seeds import episode_seeds
@@ -20,6 +20,7 @@ from germline.evaluators.policy.task import PolicyTask, close_environments, envi
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
+from germline.programs.policy.network import Network
 
 FIRST_HELDOUT_SEED = 2**32
 """Evaluation seeds from here on belong to validations; the seeds of reviews are numbers of generations."""
@@ -81,13 +82,7 @@ class PolicyEvaluator(Evaluator[Policy]):
             policy = read(text)
         except InvalidPolicy as invalid:
             return Rejected(str(invalid))
-        network = policy.network
-        if network.observation != self.spec.observation or network.actions != self.spec.actions:
-            return Rejected(
-                f"expected a policy for observations {list(self.spec.observation)} of {self.task.name}, "
-                f"got a policy for {list(network.observation)}"
-            )
-        misfit = own_misfit(network, type(self.task))
+        misfit = misfit_of(policy.network, type(self.task), self.spec)
         return policy if misfit is None else Rejected(misfit)
 
     def evaluate(
@@ -108,7 +103,7 @@ class PolicyEvaluator(Evaluator[Policy]):
         for network in dict.fromkeys(policy.network for policy in policies):
             places = [place for place, policy in enumerate(policies) if policy.network == network]
             size = len(places)
-            if self.device == "cpu":
+            if self._device_for(network) == "cpu":
                 size = max(1, PARAMETER_BYTES // (4 * network.parameter_count))
             for first in range(0, len(places), size):
                 part = places[first : first + size]
@@ -127,7 +122,7 @@ class PolicyEvaluator(Evaluator[Policy]):
         parameters = np.empty((len(policies), network.parameter_count), np.float32)
         for policy, row in zip(policies, parameters, strict=True):
             self.parents.write(policy, row)
-        device = self.device if network.form == "conv" else self.small_device
+        device = self._device_for(network)
         networks = networks_of(network, parameters, device, type(self.task))
         own_module = network.form == "own"
         forward_async = networks.forward_async if device != "cpu" and not own_module else None  # slots may have states
@@ -141,6 +136,10 @@ class PolicyEvaluator(Evaluator[Policy]):
             arguments = network.actions, environments, episodes, self.steps, networks.assign_slots, forward_async
             played = play(networks.forward, *arguments)
         return [played[i : i + count] for i in range(0, len(played), count)]
+
+    def _device_for(self, network: Network) -> str:
+        """Where networks like this one compute."""
+        return self.device if network.form == "conv" else self.small_device
 
     def _environments(self, slots: int) -> Environments:
         if self.environments is None or self.environments.slots < slots:

@@ -76,7 +76,7 @@ class Film:
             if isinstance(error, InvalidTask):
                 raise
             raise InvalidTask(
-                f"expected an episode of {task.name} to film, got {in_a_line(error)}; leave the film away"
+                f"expected an episode of {task.name} to film, got {in_a_line(error)}; play without a film"
             ) from None
 
     def __iter__(self) -> Iterator[Picture]:
@@ -160,5 +160,5 @@ class GymnasiumRendering(GymnasiumEnvironments):
 
 
 def _rendering_failed(name: str, error: Exception) -> str:
-    remedy = "pip install 'germline[video]'" if "pygame" in message_of(error) else "leave the film away"
+    remedy = "pip install 'germline[video]'" if "pygame" in message_of(error) else "play without a film"
     return f"expected {name} to draw itself, got {in_a_line(error)}; {remedy}"

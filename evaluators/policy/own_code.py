@@ -20,7 +20,7 @@ def own_code(task: type[PolicyTask], stem: str) -> OwnCode:
 
     Args:
         task: a task with a network of its own.
-        stem: the name of the exported file without its suffix, under which no other can be imported.
+        stem: the name of the exported file without its suffix, under which no other module can be imported.
 
     Raises:
         InvalidTask: the module cannot be the network of policies.
@@ -43,8 +43,8 @@ def own_code(task: type[PolicyTask], stem: str) -> OwnCode:
 
 
 def _module_name(owner: type, stem: str) -> str | None:
-    """The name under which a class can be imported: of a file that is a task's, the name of the file. None if there is
-    none."""
+    """The module from which a class can be imported: of a class in the file of a task, the stem of the file. None: it
+    cannot be imported."""
     home = sys.modules.get(owner.__module__)
     file = getattr(home, "__file__", None)
     if file is None or getattr(home, owner.__qualname__, None) is not owner:

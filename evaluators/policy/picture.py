@@ -36,13 +36,13 @@ class Pictures:
         if array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size or array.dtype.kind not in "biuf":
             raise InvalidTask(
                 "expected a picture, an array of numbers of shape [height, width, 3], "
-                f"got {_description(frame, array)}; leave the film away"
+                f"got {_description(frame, array)}; play without a film"
             )
         picture = np.broadcast_to(array.reshape(*array.shape[:2], channels)[..., :3], (*array.shape[:2], 3))
         if self._shape not in (None, picture.shape):
             raise InvalidTask(
                 f"expected pictures of one size, got {list(picture.shape)} after {list(self._shape or ())}; "
-                "leave the film away"
+                "play without a film"
             )
         self._shape = picture.shape
         return self._bytes(picture)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.search.leaderboard.cells import cell_of
-from germline.search.leaderboard.protocol import Protocol
+from germline.search.leaderboard.protocol import YARDSTICK, Protocol
 from germline.search.leaderboard.table import BaselineTable
 from germline.search.leaderboard.versions import outdated
 from germline.search.tuned_comparison.compare import verdicts
@@ -119,4 +119,5 @@ def _why_not(table: BaselineTable, name: str, task: type[TrainingTask]) -> str |
         return changed[0]
     if len(rows) < len(table.baselines):
         return f"measured for {len(rows)} of {len(table.baselines)} baselines"
-    return None if any(row.target is not None for row in rows) else "measured without a target"
+    targets = [row.target for row in rows if row.baseline == YARDSTICK]
+    return None if targets != [None] else "measured without a target"

@@ -34,7 +34,7 @@ class Protocol:
         trials: sampled points of a tuning, the optimizer's own values first.
         tuning_seeds: seeds with which the best of them are trained again.
         rounds: most rounds of coordinate descent.
-        length: of all trainings.
+        length: of each training, as a multiple of the steps of rung 0.
         seeds: paired final seeds. Fifteen, so that eleven tasks at once can be significant after correction.
     """
 

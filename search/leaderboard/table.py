@@ -23,7 +23,7 @@ class Versions:
             (`TRAINING_VERSION`).
         program: digest of the baseline's text without dead statements.
         code: digest of the file of the task's class; None for a task that is built in or installed.
-        device, torch: `cpu` or `cuda`, and the version of torch; others change last bits alone.
+        device, torch: `cpu` or `cuda`, and the version of torch; with another device or version only last bits change.
     """
 
     task: int

@@ -73,7 +73,8 @@ class AgingEvolution(Strategy[AgingState]):
             in constants only. If the first of a batch was itself made by one of `sibling_operators`, the others are
             ordinary children.
         sibling_operators: relative weights of the operators that make siblings; None: `operators`.
-        patience: births without a new best of the epoch after which the population restarts; 0: never.
+        patience: births of the run, those of other islands included, without a new best of the epoch after which the
+            population restarts; 0: never.
         restart: the genome that a restart begins with.
         passing: share of the population whose loss at the hurdle is within the threshold for its children, as in
             AutoML-Zero (Real et al. 2020); 1: no hurdle.

@@ -73,8 +73,8 @@ class ConstantTuning(Strategy[TuningState[S]], Generic[S]):
     Args:
         space: the space of the genomes.
         inner: the strategy of the other births.
-        every: of so many successive births the last is drawn by a numeric search; `block // every` births of a block
-            are a generation, at least 2.
+        every: of so many successive births the last is drawn by a numeric search; about `block / every` births of a
+            block are a generation, at least 2.
         generations: number of generations for which a structure is tuned.
         block: births in a block.
         places: number of structures tuned at a time: depth + 1, so that each block in flight has its own.

@@ -30,8 +30,8 @@ class Islands(Strategy[IslandsState]):
 
     Args:
         islands: the evolution of each. That at position i has `seed_birth` i; all have the same `variants`.
-        every: births, of all islands together, between two migrations, which take place at the end of a block: one, if
-            the block ends with more births than a further multiple of this number.
+        every: births, of all islands together, between two migrations. A migration takes place at the end of a block in
+            which the number of births reaches or passes a multiple of this number.
     """
 
     state_classes = (IslandsState, AgingState, Member)

@@ -29,8 +29,8 @@ class LocalState:
         since: the first birth among the neighbours of this centre, or among these random genomes.
         best: the best individual of the run.
         peak: the best individual of this climb; None before one has an ok outcome.
-        waiting: the best individuals of this climb that were no centre whose neighbours were all visited, the best
-            first, at most as many as the patience; without those whose fingerprint is that of the centre.
+        waiting: candidates for the next centre: the fittest individuals of this climb, the best first, at most as many
+            as the patience, without the present centre and those of `visited`.
         visited: fingerprints of the centres of this climb whose neighbours were all visited.
         stale: how many of these centres came after the peak.
     """

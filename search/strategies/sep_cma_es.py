@@ -39,7 +39,7 @@ class Normal:
 
 
 def initial(size: int, step: float) -> Normal:
-    """Returns the distribution around 0 of `size` numbers, at least one, with `step` as each one's deviation."""
+    """Returns the distribution around 0 of `size` numbers, at least one, with standard deviation `step` each."""
     zeros = (0.0,) * size
     return Normal(zeros, step, (1.0,) * size, zeros, zeros)
 
@@ -57,7 +57,7 @@ def tell(distribution: Normal, points: Sequence[Sequence[float]], count: int) ->
     """Returns the distribution after a generation.
 
     Args:
-        distribution: the one that the points were drawn from.
+        distribution: that from which the points were drawn.
         points: `[m][n]`, the draws with a fitness, the best first; at most the best `count // 2` move the mean. If
             there are none, the step size is halved.
         count: λ, the number of draws of the generation, failed ones included; at least 2.

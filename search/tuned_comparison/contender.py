@@ -36,7 +36,7 @@ class Contender:
         knobs: its box, and the optimizer at any point of it.
         judged: True if a verdict is wanted on it; False if it is what others are compared with.
         states: tensors as large as a parameter that it keeps for each; None if that is not known.
-        proxy: the loss that the search found it with; None without a search.
+        search_loss: the loss with which its search scored it; None if it is of no search on a single task.
         tuned: False if it is trained with its own constants on every task, and the schedule of searches.
     """
 
@@ -44,7 +44,7 @@ class Contender:
     knobs: Knobs
     judged: bool
     states: int | None = None
-    proxy: float | None = None
+    search_loss: float | None = None
     tuned: bool = True
 
     def text(self, point: Point, length: float, split: Split, curve: bool = False) -> str:
@@ -66,11 +66,11 @@ def class_contender(name: str, judged: bool) -> Contender:
     return Contender(name, knobs, judged, states_of(optimizer))
 
 
-def program_contender(label: str, text: str, judged: bool, proxy: float | None = None) -> Contender:
+def program_contender(label: str, text: str, judged: bool, search_loss: float | None = None) -> Contender:
     """The contender of a program.
 
     Raises:
         InvalidProgram: the text is not a valid program.
     """
     knobs = program_knobs(parse(text))
-    return Contender(label, knobs, judged, knobs.program.large_states, proxy)
+    return Contender(label, knobs, judged, knobs.program.large_states, search_loss)

@@ -19,10 +19,10 @@ class Overall:
     """A contender over all tasks and lengths; where no point of it could be trained, it failed with each seed.
 
     Attributes:
-        speed_up: geometric mean of its speed-ups over the best tuned baseline of each; None without any.
-        low, high: 95 % bootstrap interval of it, over tasks and seeds; None without any.
+        speed_up: geometric mean over cells of its speed-up over the cell's reference; None if no cell has a target.
+        low, high: 95 % bootstrap interval of it, over tasks and seeds; None if no cell has a target.
         profile: for each of `FACTORS` the share of tasks on which its median steps to the target are at most so many
-            times the fewest of any contender.
+            times the fewest of any contender; empty if no cell has a target.
     """
 
     speed_up: float | None

@@ -91,7 +91,7 @@ class Cell:
 
     def steps_to_target(self, place: int) -> float | None:
         """The steps within which half of the trainings of a contender reach the target; infinite if fewer do, None
-        without a target."""
+        without a target or without final trainings."""
         curves = self.results[place].curves
         if self.target is None or not curves:
             return None

@@ -27,7 +27,8 @@ def speed_up(curve: Sequence[float], reference: Sequence[float], steps: Sequence
     """Returns how many times as fast as a reference a training comes to the same loss.
 
     The loss is the target if the training reaches it, and the reference takes all its steps to it. Else it is the loss
-    at the training's end, which took all steps, and which the reference passed earlier: then the result is below 1.
+    at the training's end, which took all steps: then the result is at most 1, and 1 if the reference does not pass
+    that loss.
 
     Args:
         curve: losses of the training; empty if it failed, which counts as no better than the first point of a curve.

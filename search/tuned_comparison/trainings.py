@@ -22,19 +22,6 @@ class Memo(Protocol):
         ...
 
 
-class DictMemo:
-    """Outcomes in the memory of this process."""
-
-    def __init__(self) -> None:
-        self._outcomes: dict[Key, Outcome] = {}
-
-    def known(self, keys: Sequence[Key]) -> dict[Key, Outcome]:
-        return {key: self._outcomes[key] for key in keys if key in self._outcomes}
-
-    def add(self, outcomes: dict[Key, Outcome]) -> None:
-        self._outcomes |= outcomes
-
-
 class Trainings:
     """Does trainings in packs.
 

@@ -172,10 +172,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     part, parts = map(int, options.part.split("/"))
     by_way = ways(options.weight)
-    if options.out.exists() and not options.out.read_text().endswith("\n"):  # killed while a line was written
-        options.out.write_text(
-            "".join(line for line in options.out.read_text().splitlines(True) if line.endswith("\n"))
-        )
+    drop_cut_line(options.out)
     done = [{key: row[key] for key in identity("", (), 0, options)} for row in read([options.out])]
     todo = [(way, seed) for seed in range(1, options.seeds + 1) for way in options.ways]
     for way, seed in todo[part::parts]:

@@ -15,7 +15,7 @@ LOOKED_AT = 10_000_000
 REPEATED = 1e-6
 """Relative difference at which the losses of two calls with the same numbers count as different."""
 
-Score = Callable[[nn.Module], Tensor]
+ModuleLoss = Callable[[nn.Module], Tensor]
 """The loss of a module on the first examples."""
 
 
@@ -57,7 +57,7 @@ def check_classes(output: Tensor, targets: Tensor) -> None:
         )
 
 
-def check_repeats(module: nn.Module, score: Score) -> None:
+def check_repeats(module: nn.Module, score: ModuleLoss) -> None:
     """Refuses a module whose loss depends on what earlier calls left behind elsewhere than in its tensors.
 
     Such a state would be shared by all candidates, and lost between training and measuring, which use modules of their

@@ -14,7 +14,7 @@ from germline.evaluators.optimizer.modules.obstacles import obstacle_of
 from germline.evaluators.optimizer.modules.plain_comparison import Numbers, alike, check_candidate, plain_numbers
 from germline.evaluators.optimizer.modules.plain_values import form_of
 from germline.evaluators.optimizer.modules.stacked_module import Score, StackedModule, Way
-from germline.evaluators.optimizer.modules.template import built, other_tensors, trained_tensors
+from germline.evaluators.optimizer.modules.template import built, other_tensors, same_values, trained_tensors
 from germline.evaluators.optimizer.task import ParameterSpec
 from germline.evaluators.optimizer.training_loop import gradients_of
 
@@ -75,7 +75,7 @@ class Computation:
         written = called[True].written | called[False].written
         check_memory(self._built(0), written)
         starts = [other_tensors(self._built(seed)) for seed in (0, 1)]
-        drawn = {name for name, value in starts[0].items() if not torch.equal(value, starts[1][name])}
+        drawn = {name for name, value in starts[0].items() if not same_values(value, starts[1][name])}
         self._kept = {name: value.to(device) for name, value in starts[0].items() if name in written | drawn}
         stacked = [*self._names, *self._kept]
         self._modules = {

@@ -1,4 +1,4 @@
-"""Linear layers, embeddings and the cross entropy of many candidates."""
+"""Linear layers and the cross entropy of many candidates."""
 
 from typing import Any
 
@@ -32,14 +32,6 @@ def _linear(count: int, own: tuple[bool, ...], x: Tensor, weight: Tensor, bias: 
     return products.view(*x.shape[:-1], -1)
 
 
-def _embedding(count: int, own: tuple[bool, ...], symbols: Tensor, weight: Tensor) -> Tensor:
-    """Rows of each candidate's table, `[N, ..., width]`."""
-    symbols = stacked(count, own[0], symbols)
-    tables = stacked(count, own[1], weight)
-    first = tables.shape[1] * torch.arange(count, device=symbols.device)
-    return F.embedding(symbols + first.view(-1, *[1] * (symbols.dim() - 1)), tables.flatten(0, 1))
-
-
 def _cross_entropy(
     count: int, own: tuple[bool, ...], logits: Tensor, target: Tensor, ignored: int, smoothing: float
 ) -> Tensor:
@@ -51,7 +43,6 @@ def _cross_entropy(
 
 
 _LINEAR = batched(F.linear, _linear)
-_EMBEDDING = batched(F.embedding, _embedding)
 _CROSS_ENTROPY = batched(
     lambda logits, target, ignored, smoothing: F.cross_entropy(
         logits, target, ignore_index=ignored, label_smoothing=smoothing
@@ -60,23 +51,9 @@ _CROSS_ENTROPY = batched(
 )
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     """`F.linear` of two or more axes, with a matrix of weights for each candidate."""
-    return _LINEAR(x, weight, bias) if weight.dim() == 2 and x.dim() > 1 else NotImplemented
-
-
-def embedding(
-    input: Tensor,
-    weight: Tensor,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    *others: Any,
-    **named: Any,
-) -> Any:
-    """`F.embedding` with a table for each candidate, and with none of the options from `padding_idx` on."""
-    if padding_idx is not None or max_norm is not None or any(others) or any(named.values()):
-        return NotImplemented
-    return _EMBEDDING(input, weight)
+    return _LINEAR(input, weight, bias) if weight.dim() == 2 and input.dim() > 1 else NotImplemented
 
 
 def cross_entropy(

@@ -143,7 +143,7 @@ def _column(value: object) -> Tensor:
         raise InvalidTask(f"data has a {what} tensor: return an ordinary tensor of it, by its method {change}")
     try:
         tensor = torch.as_tensor(value).detach()
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidTask(f"an array of data cannot be a tensor: {in_a_line(error)}") from error
     if not tensor.dim():
         raise InvalidTask(f"each tensor of data has to have a row for each example, not {shown(value)}")
@@ -165,7 +165,7 @@ def _collated(dataset: "Dataset[object]") -> object:
         raise InvalidTask(f"the items of a Dataset have to be pairs (input, target), not dicts of {keys:.80}")
     try:
         return default_collate(items)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidTask(
             f"the items of a Dataset have to be tensors or numbers of equal shapes, got {in_a_line(error)}"
         ) from error

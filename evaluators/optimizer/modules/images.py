@@ -71,7 +71,7 @@ def _batch_norm(
     momentum: float,
     epsilon: float,
 ) -> Tensor:
-    """Each candidate's channels as channels of one layer, `[1, N * channels, places * batch]`."""
+    """Normalised values, `[N, *shape of x]`, from one layer whose channels are those of all candidates."""
     x = stacked(count, own[0], x)
     last = x.movedim(1, -1)
     mean, variance, weight, bias = (
@@ -88,7 +88,7 @@ _BATCH_NORM = batched(F.batch_norm, _batch_norm)
 
 
 def conv2d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: int | Sequence[int] = 1,
@@ -97,9 +97,10 @@ def conv2d(
     groups: int = 1,
 ) -> Any:
     """`F.conv2d` of images `[batch, channels, height, width]` on a CPU, without groups, dilation or named padding."""
-    if x.device.type != "cpu" or x.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1) or isinstance(padding, str):
+    on_cpu, plain = input.device.type == "cpu", groups == 1 and _pair(dilation) == (1, 1)
+    if not on_cpu or not plain or input.dim() != 4 or isinstance(padding, str):
         return NotImplemented
-    return _CONVOLUTION(x, weight, bias, _pair(stride), _pair(padding))
+    return _CONVOLUTION(input, weight, bias, _pair(stride), _pair(padding))
 
 
 def _pair(value: int | Sequence[int]) -> Pair:

@@ -13,7 +13,6 @@ from germline.evaluators.optimizer.modules.recurrent import CELLS, layer_of
 
 RULES: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.linear: dense.linear,
-    F.embedding: dense.embedding,
     F.cross_entropy: dense.cross_entropy,
     F.conv2d: images.conv2d,
     F.batch_norm: images.batch_norm,

@@ -62,7 +62,7 @@ def _check_layers(module: nn.Module) -> None:
         if isinstance(layer, torch.jit.ScriptModule):
             raise InvalidTask(f"{what} is a script module, whose tensors have fixed places: leave torch.jit out")
         if getattr(layer, "sparse", False) is True:
-            raise InvalidTask(f"{name} of the model has sparse gradients, which programs do not take: leave sparse out")
+            raise InvalidTask(f"{what} has sparse gradients, which programs do not take: leave sparse out")
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:

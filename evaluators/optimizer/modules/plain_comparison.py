@@ -17,8 +17,8 @@ SLACK = 1e-4
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a call gives: `loss` of no axes, the gradient of each trained parameter by name (empty if it was measured),
-    and the other tensors as the call left them, by name."""
+    """What a call gives: `loss` of no axes, the gradient of each trained parameter by name (empty in evaluation
+    mode), and the other tensors as the call left them, by name."""
 
     loss: Tensor
     gradients: Mapping[str, Tensor]

@@ -44,7 +44,7 @@ def different(a: nn.Module, b: nn.Module) -> list[str]:
 
 
 def trained_elsewhere(module: nn.Module, names: Iterable[str]) -> list[str]:
-    """Those of some plain attributes that hold parameters or layers, which no method of the module lists."""
+    """Of the attributes `names`, those that hold parameters or layers where `named_parameters` does not see them."""
     attributes = attributes_of(module)
     return [name for name in names if _holds_parameters(attributes.get(name))]
 

@@ -25,8 +25,17 @@ def built(model: Callable[[], object], seed: int) -> nn.Module:
             module = model()
         except of_foreign_code() as error:
             cause = in_a_line(error)
-            raise InvalidTask(f"model() failed with {cause}; it is called before data(), without attributes") from error
+            raise InvalidTask(
+                f"model() failed with {cause}; it is called before data(), on an object without attributes"
+            ) from error
     return module_of(module)
+
+
+def same_values(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors have the same shape and values, where NaN equals NaN."""
+    if torch.equal(a, b):
+        return True
+    return a.shape == b.shape and a.is_floating_point() and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def trained_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -120,7 +129,7 @@ def _restored(
             raise InvalidTask(f"forward registers the buffer {name}: register it with its first value in __init__")
         first, value, version = before[name]
         # The statistics of BatchNorm change without a new version, and others by a write of equal values.
-        if tensor is first and tensor._version == version and torch.equal(tensor, value):
+        if tensor is first and tensor._version == version and same_values(tensor, value):
             continue
         if name in trained:
             raise InvalidTask(

@@ -10,7 +10,7 @@ from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, 
 from germline.evaluators.optimizer.modules.declared import declared
 from germline.evaluators.optimizer.modules.module_form import module_of
 from germline.evaluators.optimizer.modules.randomness import seeded
-from germline.evaluators.optimizer.modules.template import other_tensors, trained_tensors
+from germline.evaluators.optimizer.modules.template import other_tensors, same_values, trained_tensors
 from germline.evaluators.policy.task import PolicyTask
 from germline.programs.policy.network import MAX_PARAMETERS
 from germline.programs.policy.own_tensor import LARGEST_START, MOST_NAME, MOST_TENSORS, OwnTensor
@@ -67,7 +67,7 @@ def own_tensors(task: type[PolicyTask]) -> tuple[OwnTensor, ...]:
         raise InvalidTask("the module has extra state (get_extra_state), for which a genome has no place: leave it out")
     others = other_tensors(second)
     for name, value in other_tensors(first).items():
-        if name not in others or not torch.equal(value, others[name]):
+        if name not in others or not same_values(value, others[name]):
             of_torch = "parametrizations." in name or name.endswith(("_u", "_v"))
             advice = "leave the parametrization out" if of_torch else DRAW_ELSEWHERE
             raise InvalidTask(

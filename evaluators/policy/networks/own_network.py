@@ -5,24 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.optimizer.modules.slots import Slots
-from germline.evaluators.optimizer.modules.stacked_module import single_operations
+from germline.evaluators.optimizer.modules.stacked_module import Way, single_operations
 from germline.evaluators.policy.networks.own_module import fresh_module, own_tensors
 from germline.evaluators.policy.networks.own_state import form_text, leaves_of, rounded, with_leaves
 from germline.evaluators.policy.task import PolicyTask
 from germline.programs.policy.own_tensor import OwnTensor
 
 log = logging.getLogger(__name__)
-
-Way = Literal["rules", "vmap", "alone"]
-"""Policies together, by `vmap` with the rules of `ModuleTask` for common layers or by `vmap` alone; or one after the
-other."""
 
 Rows = Mapping[str, Tensor]
 """Parameters of n policies by name, `[n, *shape]`."""

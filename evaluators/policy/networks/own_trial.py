@@ -14,10 +14,11 @@ from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, 
 from germline.evaluators.optimizer.modules.obstacles import obstacle_of
 from germline.evaluators.optimizer.modules.plain_values import attributes_of
 from germline.evaluators.optimizer.modules.slots import Slots
-from germline.evaluators.optimizer.modules.template import recorded_call
+from germline.evaluators.optimizer.modules.stacked_module import Way
+from germline.evaluators.optimizer.modules.template import recorded_call, same_values
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
 from germline.evaluators.policy.networks.own_module import DRAW_ELSEWHERE, takes_state
-from germline.evaluators.policy.networks.own_network import OwnNetwork, Rows, Way, double_module
+from germline.evaluators.policy.networks.own_network import OwnNetwork, Rows, double_module
 from germline.evaluators.policy.networks.own_state import leaves_of
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, opened_environments
 from germline.programs.policy.network import Network, choose_actions
@@ -50,7 +51,7 @@ def tried_network(task: type[PolicyTask], tensors: Sequence[OwnTensor], device: 
     expected = _episode(alone, rows, inputs)
     before = attributes_of(module)
     again = _episode(alone, rows, inputs)
-    if not all(map(_same, expected, again)):
+    if not all(map(same_values, expected, again)):
         after = attributes_of(module)
         changed = [name for name, value in after.items() if before.get(name, after) is not value]
         kept = f"{', '.join(changed[:3])} changed" if changed else "it keeps or draws something elsewhere"
@@ -70,7 +71,7 @@ def _check_other_builds(network: OwnNetwork, rows: Rows, inputs: Tensor, expecte
         other = replace(network, module=module, slots=Slots(module, rows))
         if has_played:
             _episode(other, {name: values.flip(0) for name, values in rows.items()}, inputs.flip(0))
-        if not all(map(_same, expected, _episode(other, rows, inputs))):
+        if not all(map(same_values, expected, _episode(other, rows, inputs))):
             cause = (
                 "after other observations and weights it gives other outputs for the same: what a network remembers "
                 "has to be its state, which forward takes and returns, and what follows from weights is computed anew"
@@ -202,10 +203,6 @@ def _together(
             return chosen, None
         obstacle = f"together their outputs differ by {max(differences):.1g}"
     return replace(network, way="alone"), obstacle
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
 
 
 def _description(value: Any) -> str:

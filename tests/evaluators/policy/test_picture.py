@@ -57,7 +57,7 @@ def test_grey_and_transparent_frames_become_three_channels() -> None:
 def test_what_is_no_picture_is_an_error_of_one_line(frame: Any, shown: str) -> None:
     with pytest.raises(InvalidTask) as error:
         read(frame)
-    assert str(error.value).endswith(f"got {shown}; leave the film away") and "\n" not in str(error.value)
+    assert str(error.value).endswith(f"got {shown}; play without a film") and "\n" not in str(error.value)
 
 
 def test_a_film_has_pictures_of_one_size() -> None:

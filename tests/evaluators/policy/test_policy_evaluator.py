@@ -78,7 +78,7 @@ def test_a_policy_of_another_task_and_an_invalid_text_are_rejected_alone() -> No
     wider = write(Policy(Network("mlp", (4,), 3, (8,)), 1))
     outcomes = evaluator().score([GENOMES[0], other, "{}", wider, GENOMES[1]], 0, 0)
     assert [outcome.status for outcome in outcomes] == ["ok", "rejected", "rejected", "rejected", "ok"]
-    assert "expected a policy for observations [4] of gym:CartPole-v1, got a policy for [2]" in str(outcomes[1].error)
+    assert "with observations [4] and 2 actions, got a policy with [2] and 3 actions" in str(outcomes[1].error)
     assert [outcomes[0].fitness, outcomes[4].fitness] == returns(evaluator(), GENOMES[:2])
 
 

@@ -127,8 +127,8 @@ def filmable_environments(task: PolicyTask) -> Environments:
     if isinstance(task, GymnasiumTask):
         return GymnasiumRendering(task.name, task.make)
     raise InvalidTask(
-        f"expected a task that can be filmed, got {task.name}: its environments have no picture(slot); leave the film "
-        "away"
+        f"expected a task that can be filmed, got {task.name}: its environments have no picture(slot); play "
+        "without a film"
     )
 
 

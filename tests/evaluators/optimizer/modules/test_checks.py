@@ -173,7 +173,10 @@ def test_a_frozen_parameter_that_forward_writes_is_kept_for_each_candidate() -> 
     task = task_of(Frozen)
     four = train(task, [SGD] * 4, Rung(12, 8), (1,))
     again = train(task, [SGD] * 4, Rung(12, 8), (1,))
-    assert four[0].measures is not None and len({str(each.measures) for each in [*four, *again]}) == 1
+    assert [each.measures for each in four] == [each.measures for each in again]
+    losses = [each.measures["loss"] for each in four if each.measures is not None]
+    # On CPUs with AVX-512 the last bits depend on the place in a pack.
+    assert losses == pytest.approx([losses[0]] * 4, rel=1e-6)
 
 
 class Temperature(Base):

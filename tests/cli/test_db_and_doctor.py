@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from command_process import start_command
 
+from germline.cli.commands import doctor
 from germline.cli.machine_facts import WAL_FIXED
 
 Data = Callable[..., Any]
@@ -33,6 +34,19 @@ def test_check_lists_what_is_wrong_and_fails(germline: Any, copied: Path) -> Non
     assert "its text does not match its digest" in result.stdout
     assert "1 problem found" in result.stderr
     assert germline("db", "check", "--json", db=copied).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"tried": False}, "not tried (--ray starts it)"),
+        ({"tried": True, "status": "ok", "seconds": 3.1}, "scored a program in 3.1 s"),
+        ({"tried": True, "problem": "no free port"}, "failed"),
+        ({"tried": True, "status": "crashed", "seconds": 3.1, "problem": "the outcome is crashed"}, "failed"),
+    ],
+)
+def test_doctor_says_of_ray_what_came_of_the_trial(facts: dict[str, Any], text: str) -> None:
+    assert doctor._ray_text(facts) == text
 
 
 def test_upgrade_of_a_new_database_has_nothing_to_do(germline: Any, data: Data, copied: Path) -> None:

@@ -11,6 +11,8 @@ from documentation_blocks import blocks
 
 from germline.cli.main import COMMANDS
 from germline.db.schema import metadata
+from germline.programs.optimizer import parse
+from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 
@@ -68,6 +70,15 @@ def test_every_block_of_the_page_on_ask_and_tell_runs(file: str, tmp_path: Path)
     done = subprocess.run([sys.executable, "-P", file], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_the_programs_of_discoveries_are_valid_and_linked() -> None:
+    page = (ROOT / "docs" / "discoveries.md").read_text(encoding="utf-8")
+    files = sorted((ROOT / "docs" / "programs").iterdir())
+    for file in files:
+        program = parse(file.read_text(encoding="utf-8"))
+        assert live_program(program) == program, file.name
+    assert [file.name for file in files] == sorted(set(re.findall(r"\]\(programs/([\w.]+)\)", page)))
 
 
 def test_the_table_of_idioms_has_each_idiom_with_the_functions_that_it_needs() -> None:

@@ -155,6 +155,26 @@ class _Masked(nn.Module):
         return result
 
 
+class _Named(nn.Module):
+    """Calls functions of torch with arguments by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel, self.layer, self.cell = nn.Parameter(torch.randn(2, 1, 2, 2)), nn.Linear(4, 3), nn.GRUCell(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = F.conv2d(input=x.view(-1, 1, 2, 3), weight=self.kernel).flatten(1)
+        hidden = torch.gru_cell(
+            input=x,
+            hx=maps,
+            w_ih=self.cell.weight_ih,
+            w_hh=self.cell.weight_hh,
+            b_ih=self.cell.bias_ih,
+            b_hh=self.cell.bias_hh,
+        )
+        return F.linear(input=hidden, weight=self.layer.weight, bias=self.layer.bias)
+
+
 class _Packed(_Recurrent):
     def forward(self, x: Tensor) -> Tensor:
         lengths = torch.full((len(x),), 3)
@@ -180,6 +200,7 @@ def images(*layers: nn.Module) -> Callable[[], nn.Module]:
         lambda: _Cells("GRUCell", bias=False),
         lambda: _Cells("RNNCell"),
         lambda: _Masked(None),
+        lambda: _Named(),
         lambda: _Masked(0.0),
         lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, bias=False)),
         lambda: nn.Sequential(
@@ -346,7 +367,7 @@ class _Lazy(nn.Sequential):
         (lambda: with_data((X, Y), model=_Lazy), "give its layer the number of inputs"),
         (lambda: with_data((X, Y), model=lambda: 3), "has to return a torch.nn.Module, not 3"),
         (lambda: with_data((X, Y), model=lambda: nn.ReLU()), "no parameter to train"),
-        (lambda: with_data((X, Y), model=lambda: nn.Embedding(9, 3, sparse=True)), "leave sparse out"),
+        (lambda: with_data((X, Y), model=lambda: nn.Embedding(9, 3, sparse=True)), ": the model has sparse gradients"),
         (lambda: with_data((X, Y), criterion=nn.CrossEntropyLoss(reduction="none")), "a tensor of no axes, got (8,)"),
         (lambda: with_data((X, Y), loss=F.cross_entropy), "defines loss, which a ModuleTask has itself"),
     ],

@@ -242,6 +242,7 @@ NAN = torch.cat([X[:5], torch.full((1, 6), torch.nan), X[6:]])
     [
         ({"data": lambda self: (X, Y + 7 * (Y == 2))}, "expected targets from 0 to 2"),
         ({"data": lambda self: (NAN, Y)}, "tensor 0 of data hold NaN, first in row 5"),
+        ({"data": lambda self: (X.numpy()[:, ::-1], Y)}, "an array of data cannot be a tensor: ValueError"),
         ({"data": lambda self: (X, Y > 0)}, "targets are bool: return them as float"),
         ({"data": lambda self: ((X * 10).to(torch.uint8), Y)}, "scale pictures to float in data()"),
         ({"data": lambda self: Broken()}, "item 3 of the Dataset failed with FileNotFoundError: img_3.png"),

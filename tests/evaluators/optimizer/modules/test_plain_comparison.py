@@ -259,7 +259,7 @@ def test_a_module_that_would_train_otherwise_is_refused(module: Callable[[], nn.
 
 
 class Harmless(Base):
-    """Keeps a mask of the shape of its inputs, the last output and its size, which change no later result."""
+    """Keeps a mask of the shape of its inputs, the last output, its size and a NaN, which change no later result."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -267,6 +267,7 @@ class Harmless(Base):
         self.first.weight, self.other = nn.Parameter(whole[:5]), nn.Parameter(whole[5:])
         self.mask: Tensor | None = None
         self.size = 0
+        self.register_buffer("unset", torch.full((1,), torch.nan))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.mask is None or self.mask.shape != x.shape:

@@ -95,12 +95,17 @@ def deferred_signals() -> Iterator[list[int]]:
 
     earlier = on_first_signal(note)
     try:
-        if received:  # and the exception was swallowed
-            raise Interrupted(received[0])
+        raise_if_received()
         yield noted
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def raise_if_received() -> None:
+    """Raises `Interrupted` if a signal arrived before, and its exception was swallowed or taken for another error."""
+    if received:
+        raise Interrupted(received[0])
 
 
 def _is_ending() -> bool:

@@ -9,6 +9,7 @@ import click
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.formatting import counted
+from germline.cli.interrupts import raise_if_received
 from germline.cli.options import confirmed_task_option, db_option, device_option, json_option
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import on_a_line, say
@@ -120,6 +121,7 @@ def replay(run: str, rescore: float, task: str | None, device: str | None, url: 
             raise click.UsageError(f"expected --rescore beside {option}, since nothing is scored without it")
     with open_store(url) as store, stdout_apart():
         result = derive_again(store, run, rescore, task, device or "auto")
+    raise_if_received()  # within a training it is taken for an error of the task, and so for a difference
     if as_json:
         print_json({"ok": result.difference is None, **asdict(result)})
     elif result.difference is None:

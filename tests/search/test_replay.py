@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from command_line import call, data
 
+from germline.cli import interrupts
 from germline.db.opening import upgrade
 from germline.db.store import Store
 from germline.evaluators.outcome import Outcome
@@ -230,3 +232,11 @@ def test_an_option_of_scoring_is_refused_if_nothing_is_scored(rescored: Path, op
         f"Error: expected --rescore beside {option[0]}, since nothing is scored without it "
         "(see `germline db replay --help`)",
     )
+
+
+def test_a_signal_that_was_taken_for_an_error_of_the_task_is_no_difference(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupts, "received", [signal.SIGTERM])
+    with pytest.raises(interrupts.Interrupted):
+        call(database, "db", "replay", "architecture")

@@ -18,7 +18,7 @@ class Rescoring:
     """Scores a share of the outcomes of a run again, pack by pack, in this process.
 
     Left out are outcomes whose status is not in `OF_THE_GENOME`, since they depend on the machine, and outcomes without
-    a worker: the caller of an ask-and-tell search reported those, and alone can score.
+    a worker, which the caller of an ask-and-tell search reported: only that caller can score.
 
     Args:
         spec: builds the run's evaluator.

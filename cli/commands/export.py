@@ -166,9 +166,9 @@ def _check_packages(target: str) -> None:
     since the search for what to export takes seconds."""
     needed = PACKAGES[target]
     if missing := [name for name in needed if find_spec(name) is None]:
-        are = "is" if len(missing) == 1 else "are"
+        verb = "is" if len(missing) == 1 else "are"
         raise UserError(
-            f"expected the packages {' and '.join(needed)} for --to {target}, {' and '.join(missing)} {are} missing; "
+            f"expected the packages {' and '.join(needed)} for --to {target}, {' and '.join(missing)} {verb} missing; "
             f"pip install 'germline[{target}]'"
         )
 

@@ -150,7 +150,7 @@ def _ablated(result: Any, candidate: Candidate, tier: Any, measuring: Mapping[st
 
 
 def _nearest(program: Any, candidate: Candidate) -> Any:
-    """The three library programs that are most like a program, without the candidate itself, with their distances."""
+    """The three library programs that are most like a program, without the candidate itself, with their cosines."""
     from germline.programs.optimizer.simplify.kinship import nearest
 
     return [pair for pair in nearest(program, 4) if candidate.label != f"library:{pair[0]}"][:3]

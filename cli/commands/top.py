@@ -149,8 +149,9 @@ def _front_first(run: RunRecord, individuals: Sequence[ScoredIndividual], count:
         return Ranking([])
     objectives = [individual.evaluation.objectives for individual in individuals if individual.evaluation]
     on_front = front(objectives, objectives_of(run))
-    first, front_places = [individuals[i] for i in on_front], set(on_front)
-    others = [each for i, each in enumerate(individuals) if i not in front_places]
+    places = set(on_front)
+    first = [individuals[i] for i in on_front]
+    others = [individual for i, individual in enumerate(individuals) if i not in places]
     points = points_of(run, individuals)
     reference = reference_point([points])
     volume = number(hypervolume(points.values, reference))

@@ -39,7 +39,7 @@ class Normal:
 
 
 def initial(size: int, step: float) -> Normal:
-    """Returns the distribution around 0 of `size` numbers, at least one, with standard deviation `step` each."""
+    """Returns the distribution around 0 of `size` (≥ 1) numbers, each with standard deviation `step`."""
     zeros = (0.0,) * size
     return Normal(zeros, step, (1.0,) * size, zeros, zeros)
 

@@ -26,7 +26,7 @@ def built(model: Callable[[], object], seed: int) -> nn.Module:
         except of_foreign_code() as error:
             cause = in_a_line(error)
             raise InvalidTask(
-                f"model() failed with {cause}; it is called before data(), and reads nothing that data() stores"
+                f"model() failed with {cause}; it is called before data(), and can read nothing that data() stores"
             ) from error
     return module_of(module)
 

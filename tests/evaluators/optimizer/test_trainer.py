@@ -91,7 +91,7 @@ def test_a_pack_trains_as_each_candidate_would_alone(name: str, count: int, batc
     assert [found.measures is None for found in together] == [one.measures is None for one in expected]
     # SOAP divides noise by noise where a direction has no gradient yet, so that rounding decides its first steps.
     soap = [*library()].index("soap")
-    soaps = [one[soap].measures for one in (together, expected)]
+    soaps = [results[soap].measures for results in (together, expected)]
     assert soaps[0]["loss"] == pytest.approx(soaps[1]["loss"], rel=1e-2)  # type: ignore[index]
     del together[soap], expected[soap]
     pairs = zip(together, expected, strict=True)

@@ -18,8 +18,10 @@ def _linear(count: int, own: tuple[bool, ...], x: Tensor, weight: Tensor, bias: 
     weight = stacked(count, own[1], weight)
     inputs = weight.shape[-1]
     if not own[0] and x.dim() == 2:
-        columns = (weight.reshape(-1, inputs) @ x.mT).view(count, -1, len(x))
-        return (columns if bias is None else columns.add_(stacked(count, own[2], bias)[:, :, None])).mT
+        columns = weight.reshape(-1, inputs) @ x.mT
+        if bias is not None:  # added before `view`: autograd copies gradients of what is written into a view
+            columns.add_(stacked(count, own[2], bias).reshape(-1, 1))
+        return columns.view(count, -1, len(x)).mT
     x = stacked(count, own[0], x)
     if x.dim() == 3 and x.stride(1) == 1 and x.stride(2) != 1:
         columns = torch.bmm(weight, x.mT)

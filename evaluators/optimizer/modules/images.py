@@ -42,9 +42,9 @@ def _convolution(
     else:
         windows = x.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
         patches = windows.permute(1, 4, 5, 2, 3, 0).reshape(channels * kernel[0] * kernel[1], -1)
-        maps = (weight.reshape(count * outputs, -1) @ patches).view(count, outputs, -1)
-    if bias is not None:
-        maps.add_(stacked(count, own[2], bias)[:, :, None])
+        maps = weight.reshape(count * outputs, -1) @ patches
+    if bias is not None:  # added before `view`: autograd copies gradients of what is written into a view
+        maps.add_(stacked(count, own[2], bias).reshape(*maps.shape[:-1], 1))
     return maps.view(count, outputs, height, width, batch).permute(0, 4, 1, 2, 3)
 
 

@@ -164,7 +164,7 @@ class ArchitectureSettings(LanguageModelSettings):
     block: int = setting(40, whole(1, 100_000), "births in a block")
     depth: int = setting(0, whole(0, 8), "blocks in flight beyond the block that is being scored")
     pack: int = setting(
-        4, whole(1, 100_000), "architectures scored in one job; on a GPU, unless it is set: a block, at most 32"
+        4, whole(1, 100_000), "architectures scored in one job; on a GPU, unless it is set: a block, at most 16"
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(3600.0, positive, "seconds before the worker of a job is replaced (Ray only)")

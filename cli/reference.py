@@ -6,6 +6,7 @@
 The winner is the strategy's choice, after its reviews. `RUN:best` has the highest fitness at rung 0, which may be luck.
 """
 
+import re
 from pathlib import Path
 
 from germline.cli.candidate import Candidate
@@ -32,6 +33,12 @@ from germline.programs.optimizer.library import library, library_text
 from germline.search.picking import pick
 from germline.search.winner import winner
 
+_FINGERPRINT = re.compile(r"^ *Fingerprint: \w+$", re.MULTILINE)
+_IMPORT = re.compile(r"^(?:import|from) ", re.MULTILINE)
+"""An exported file has both, a fingerprint in its docstring and imports; no genome has."""
+_SOURCE = re.compile(r"^ *Run: (\S+)\n *Birth: (\d+)$", re.MULTILINE)
+"""The run and the birth in the docstring of an exported file."""
+
 
 def resolve(reference: str, url: str) -> Candidate:
     """The candidate that `reference` names.
@@ -50,6 +57,10 @@ def resolve(reference: str, url: str) -> Candidate:
         return Candidate(label, "architecture", as_genome(reference, label))
     if is_file_reference(reference):
         text = as_genome(read_genome(Path(reference)), reference)
+        if _FINGERPRINT.search(text) and _IMPORT.search(text):
+            source = _SOURCE.search(text)
+            name = f"{source[1]}:{source[2]}" if source else "RUN:BIRTH"
+            raise BadReference(f"expected a genome, got {reference}, an exported file: name its individual, {name}")
         return Candidate(reference, kind_of(text, json=reference.endswith(".json")), text)
     if reference.endswith(SUFFIX):
         return simplified_candidate(resolve(reference.removesuffix(SUFFIX), url), url)

@@ -95,7 +95,9 @@ def _print(
         score = presenter.score_text([evaluation for evaluation in evaluations if evaluation.rung > 0])
         label = f"{run.name}:{winner['birth']}"
         if last.winner.operator == "seed":  # the program that the search started from
-            say(f"winner  {label}  the start: nothing better was found")
+            where = "in the reviews" if last.reviews else "in the complete blocks"
+            luck = f" {where}, so {run.name}:{best} may be luck" if winner["birth"] != best else ""
+            say(f"winner  {label}  the start: nothing better was found{luck}")
         elif score is not None:
             say(f"winner  {label}  {score}")
         elif winner["birth"] != best:

@@ -5,6 +5,9 @@ that drive a terminal, and may itself raise. Everything that quotes such a text 
 """
 
 import signal
+import sys
+from pathlib import Path
+from traceback import walk_tb
 
 MOST_CHARACTERS = 300
 """Length to which the text of a foreign error is cut."""
@@ -40,6 +43,18 @@ def in_a_line(error: BaseException) -> str:
     """The class of an error and the first line of its message, as by `one_line`. Never raises."""
     text = one_line(message_of(error))
     return f"{_class_name(error)}: {text}" if text else _class_name(error)
+
+
+def place_of(error: BaseException) -> str:
+    """Where foreign code failed, such as ` (my_model.py:19, in forward)`: the innermost call of an error outside of
+    Python's own modules, torch, numpy and this package; empty if there is none."""
+    ours = {"germline", "torch", "numpy", *sys.stdlib_module_names}
+    place = ""
+    for frame, line in walk_tb(error.__traceback__):
+        code, module = frame.f_code, str(frame.f_globals.get("__name__"))
+        if module.partition(".")[0] not in ours and not code.co_filename.startswith("<"):
+            place = f" ({one_line(Path(code.co_filename).name, 60)}:{line}, in {one_line(code.co_name, 60)})"
+    return place
 
 
 def message_of(error: BaseException) -> str:

@@ -32,5 +32,7 @@ def training_rungs(task: Mapping[str, Any]) -> list[str]:
 
 
 def compare_with_start(label: str) -> str:
-    """The command that compares an individual `RUN:BIRTH` with the start program of its run."""
-    return command_line("diff", f"{label.rpartition(':')[0]}:0", label)
+    """The command that compares an individual `RUN:BIRTH` with the start of its run; of the start itself, the command
+    that lists the best of its run."""
+    run, _, birth = label.rpartition(":")
+    return command_line("top", run) if birth == "0" else command_line("diff", f"{run}:0", label)

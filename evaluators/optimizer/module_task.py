@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, place_of, shown
 from germline.evaluators.optimizer.modules.checks import IGNORED, check_classes, check_numbers
 from germline.evaluators.optimizer.modules.computation import Computation
 from germline.evaluators.optimizer.modules.declared import declared
@@ -26,6 +28,8 @@ from germline.evaluators.task import Rung, Split
 
 log = logging.getLogger(__name__)
 
+CLOSE = 0.85
+"""Similarity from which a name in a class counts as a misspelled setting, from 0 to 1 (`difflib`)."""
 CACHED = 1 << 22
 """Numbers that the layers of all candidates may return together so that they stay in the cache, more or less."""
 
@@ -69,6 +73,12 @@ class ModuleTask(TrainingTask):
         own = vars(cls).get("loss")
         if own is not None and not (inspect.isfunction(own) and len(inspect.signature(own).parameters) == 4):
             raise InvalidTask(f"{cls.__name__} defines loss, which a ModuleTask has itself: call it criterion")
+        known = [name for name in dir(ModuleTask) if not name.startswith("_")]
+        for name in vars(cls):
+            if name not in known and (meant := get_close_matches(name, known, 1, CLOSE)):
+                log.warning("%s.%s has no effect on the task: did you mean %s?", cls.__name__, name, meant[0])
+        if "__init__" in vars(cls):
+            cls.__init__ = _that_starts(cls.__init__)  # type: ignore[method-assign]
 
     @abstractmethod
     def model(self) -> nn.Module:
@@ -174,7 +184,7 @@ class ModuleTask(TrainingTask):
     def _loss_of(self, output: Any, target: Tensor) -> Tensor:
         loss = self._criterion(output, target)
         if not isinstance(loss, Tensor) or loss.dim():
-            got = tuple(loss.shape) if isinstance(loss, Tensor) else shown(loss)
+            got = f"{tuple(loss.shape)}; end it with .mean()" if isinstance(loss, Tensor) else shown(loss)
             raise ValueError(f"expected the mean loss of a batch from criterion, a tensor of no axes, got {got}")
         return loss
 
@@ -203,7 +213,9 @@ class ModuleTask(TrainingTask):
         try:
             return declared(type(self), self, "data")()
         except of_foreign_code() as error:
-            raise InvalidTask(f"data() failed with {in_a_line(error)}") from error
+            own_start = isinstance(error, AttributeError) and "__init__" in vars(type(self))
+            hint = "; set what it reads before super().__init__(device), which calls it" if own_start else ""
+            raise InvalidTask(f"data() failed with {in_a_line(error)}{place_of(error)}{hint}") from error
 
     def _own_criterion(self) -> Callable[[Any, Tensor], Tensor]:
         """The function that gives the loss from output and target; a module among its forms moves to the device.
@@ -233,6 +245,23 @@ class ModuleTask(TrainingTask):
         if isinstance(model, nn.Module):
             raise InvalidTask("model is a module: make it a method that returns a fresh module each time")
         return model
+
+
+def _that_starts(own: Callable[..., None]) -> Callable[..., None]:
+    """The `__init__` of a subclass, which raises InvalidTask if it takes no device, or does not pass it on."""
+
+    @functools.wraps(own)
+    def started(self: ModuleTask, *arguments: Any, **options: Any) -> None:
+        advice = "leave it out, and load what the task needs in data()"
+        try:
+            inspect.signature(own).bind(self, *arguments, **options)
+        except TypeError as error:
+            raise InvalidTask(f"{type(self).__name__}.__init__ does not take the device: {advice}") from error
+        own(self, *arguments, **options)
+        if "computation" not in vars(self):
+            raise InvalidTask(f"{type(self).__name__}.__init__ does not call super().__init__(device): {advice}")
+
+    return started
 
 
 def _parts(places: Tensor) -> list[Tensor]:

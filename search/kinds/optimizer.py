@@ -169,8 +169,8 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         last = len(task.rungs) - 1
         if settings.review_every and settings.review_rung > last:
             raise BadSetting(
-                f"expected review_rung to be a rung of {task.name}, at most {last}, got {settings.review_rung}; "
-                f"set it, or use --set review_every=0"
+                f"expected review_rung to be a rung of {task.name}, at most {last}, got {settings.review_rung}: "
+                "reviews train at a longer rung; add a Rung to the task, set review_rung, or use --set review_every=0"
             )
         space = self.space(settings)
         if "idiom" in settings.operators and not space.idioms:

@@ -87,5 +87,12 @@ def test_stdin_is_read_for_one_reference_alone() -> None:
     refused(result, "expected - once, got it twice: stdin can be read only once")
 
 
+def test_an_exported_file_is_not_taken_for_a_genome(folder: Path) -> None:
+    assert call("none.db", "export", "library:lion", "-o", "found.py").exit_code == 0
+    refused(
+        ask("show", "found.py"), "expected a genome, got found.py, an exported file: name its individual, RUN:BIRTH"
+    )
+
+
 def test_a_broken_program_on_stdin_is_named(folder: Path) -> None:
     refused(ask("show", "-", "import os\n"), "stdin is not a valid genome: expected one function")

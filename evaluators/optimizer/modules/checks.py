@@ -20,7 +20,7 @@ ModuleLoss = Callable[[nn.Module], Tensor]
 
 
 def check_numbers(columns: Sequence[Tensor]) -> None:
-    """Refuses examples that hold NaN.
+    """Refuses examples that hold NaN or infinite numbers.
 
     Args:
         columns: tensors with a row for each example, the targets last.
@@ -30,11 +30,15 @@ def check_numbers(columns: Sequence[Tensor]) -> None:
     """
     for number, column in enumerate(columns):
         part = _first_numbers(column)
-        if not part.is_floating_point() or not part.numel() or not part.amax().isnan():
+        if not part.is_floating_point() or not part.numel() or (part.amax() - part.amin()).isfinite():
             continue
-        row = int(part.flatten(1).isnan().any(1).nonzero()[0]) if part.dim() > 1 else int(part.isnan().nonzero()[0])
-        what = "targets" if number == len(columns) - 1 else f"tensor {number}"
-        raise InvalidTask(f"the {what} of data hold NaN, first in row {row}: leave such examples out")
+        wrong = (~part.isfinite()).flatten(1).any(1) if part.dim() > 1 else ~part.isfinite()
+        if not wrong.any():
+            continue
+        row = int(wrong.nonzero()[0])
+        what = "the targets of data hold" if number == len(columns) - 1 else f"tensor {number} of data holds"
+        value = "NaN" if part[row].isnan().any() else "an infinite number"
+        raise InvalidTask(f"{what} {value}, first in row {row}: leave such examples out, or replace the number")
 
 
 def check_classes(output: Tensor, targets: Tensor) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from germline.evaluators.data.load import SPLITS
-from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, place_of, shown
 from germline.evaluators.task import Split
 
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32)
@@ -133,9 +133,12 @@ def _columns(data: object) -> Columns:
 
 def _column(value: object) -> Tensor:
     if not isinstance(value, Tensor | np.ndarray):
+        change = "; return torch.tensor(…) of it" if isinstance(value, tuple | list) else ""
+        change = "; return its .dataset" if isinstance(value, DataLoader) else change
+        got = "a DataLoader" if isinstance(value, DataLoader) else shown(value)
         raise InvalidTask(
-            "data has to be tensors such as (inputs, targets), a Dataset, or one of these for each split, not "
-            f"{shown(value)}"
+            f"data has to be tensors such as (inputs, targets), a Dataset, or one of these for each split, not {got}"
+            f"{change}"
         )
     if isinstance(value, Tensor) and (value.is_nested or value.layout != torch.strided or value.is_quantized):
         what = "nested" if value.is_nested else "quantized" if value.is_quantized else "sparse"
@@ -157,7 +160,7 @@ def _collated(dataset: "Dataset[object]") -> object:
         try:
             items.append(dataset[place])
         except of_foreign_code() as error:
-            raise InvalidTask(f"item {place} of the Dataset failed with {in_a_line(error)}") from error
+            raise InvalidTask(f"item {place} of the Dataset failed with {in_a_line(error)}{place_of(error)}") from error
     if not items:
         raise InvalidTask("data is a Dataset without items")
     if isinstance(items[0], Mapping):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, place_of
 from germline.evaluators.optimizer.modules.template import CallRecord, recorded_call
 
 Batch = tuple[Sequence[Tensor], Tensor]
@@ -69,7 +69,7 @@ def explained(call: Callable[[], Any], batch: Batch) -> Any:
         shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
         raise InvalidTask(
             f"model or criterion failed on inputs {shapes} and targets {tuple(target.shape)} with "
-            f"{in_a_line(error)}{_hint(inputs, str(error))}"
+            f"{in_a_line(error)}{place_of(error)}{_hint(inputs, str(error))}"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Why a module cannot be computed for many candidates at once, and what to change."""
 
+import re
 import traceback
 
 from germline.evaluators.errors import in_a_line, message_of
@@ -13,7 +14,11 @@ _FUNCTIONS = {
 _HINTS: tuple[tuple[str, str], ...] = (
     ("requires_grad_()", "it changes requires_grad in forward: freeze parameters in __init__"),
     ("data-dependent control flow", "it decides by the value of a tensor: use torch.where instead of `if`"),
-    (".item()", "it reads the value of a tensor: use torch.where, and a number for momentum of BatchNorm"),
+    (
+        ".item()",
+        "it reads the value of a tensor: leave out item(), float() and the like, use torch.where instead of `if`, and "
+        "a number for momentum of BatchNorm",
+    ),
     (
         "aten::lstm",
         "an LSTM with dropout, proj_size or a packed sequence: use one LSTM for each layer, and padded sequences",
@@ -29,6 +34,9 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
 )
 
+_NO_RULE = re.compile(r"(?:not yet support|not implemented for) aten::(\w+)")
+"""How `vmap` names an operation of torch that it does not support."""
+
 
 def obstacle_of(error: BaseException) -> str:
     """In one line, why `vmap` failed, and what to change if that is known."""
@@ -39,4 +47,6 @@ def obstacle_of(error: BaseException) -> str:
     for part, hint in _HINTS:
         if part in text:
             return hint
+    if missing := _NO_RULE.search(text):
+        return f"torch.func.vmap has no rule for {missing[1]}: use another layer or function"
     return in_a_line(error)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, place_of
 from germline.evaluators.optimizer.modules.module_form import module_of
 from germline.evaluators.optimizer.modules.randomness import seeded, states
 from germline.evaluators.optimizer.task import ParameterSpec
@@ -24,10 +24,9 @@ def built(model: Callable[[], object], seed: int) -> nn.Module:
         try:
             module = model()
         except of_foreign_code() as error:
-            cause = in_a_line(error)
-            raise InvalidTask(
-                f"model() failed with {cause}; it is called before data(), and can read nothing that data() stores"
-            ) from error
+            hint = "; it is called before data(), and can read nothing that data() stores"
+            hint = hint if isinstance(error, AttributeError) else ""
+            raise InvalidTask(f"model() failed with {in_a_line(error)}{place_of(error)}{hint}") from error
     return module_of(module)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, place_of, shown
 from germline.evaluators.optimizer.modules.declared import declared
 from germline.evaluators.optimizer.modules.module_form import module_of
 from germline.evaluators.optimizer.modules.randomness import seeded
@@ -38,7 +38,7 @@ def fresh_module(task: type[PolicyTask], seed: int = 0) -> nn.Module:
         except InvalidTask:
             raise
         except of_foreign_code() as error:
-            raise InvalidTask(f"network() failed with {in_a_line(error)}") from error
+            raise InvalidTask(f"network() failed with {in_a_line(error)}{place_of(error)}") from error
         if not isinstance(module, nn.Module):
             raise InvalidTask(f"network() has to return a torch.nn.Module, not {shown(module)}")
         if not any(parameter.requires_grad for parameter in module.parameters()):

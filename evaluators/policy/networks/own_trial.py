@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, place_of, shown
 from germline.evaluators.optimizer.modules.obstacles import obstacle_of
 from germline.evaluators.optimizer.modules.plain_values import attributes_of
 from germline.evaluators.optimizer.modules.slots import Slots
@@ -49,6 +49,11 @@ def tried_network(task: type[PolicyTask], tensors: Sequence[OwnTensor], device: 
     network = _called_once(network, inputs[0], layout.output_count)
     alone = replace(network, way="alone")
     expected = _episode(alone, rows, inputs)
+    if any(bool(output.isnan().any()) for output in expected):
+        raise InvalidTask(
+            "forward returns NaN for the first observations of an episode, with weights as they are drawn, so that it "
+            "chooses no action"
+        )
     before = attributes_of(module)
     again = _episode(alone, rows, inputs)
     if not all(map(same_values, expected, again)):
@@ -132,7 +137,8 @@ def _called_once(network: OwnNetwork, observation: Tensor, outputs: int) -> OwnN
             failures.append(error)
     else:
         raise InvalidTask(
-            f"forward failed on an observation {shape} with {in_a_line(failures[0])}{_hint(failures[0])}"
+            f"forward failed on an observation {shape} with {in_a_line(failures[0])}{place_of(failures[0])}"
+            f"{_hint(failures[0])}"
         ) from failures[0]
     if seen.written:
         raise InvalidTask(
@@ -177,7 +183,8 @@ def _episode(network: OwnNetwork, rows: Rows, inputs: Tensor) -> list[Tensor]:
         except of_foreign_code() as error:
             if network.way != "alone":
                 raise
-            raise InvalidTask(f"forward failed at decision {decision} with {in_a_line(error)}") from error
+            cause = f"{in_a_line(error)}{place_of(error)}"
+            raise InvalidTask(f"forward failed at decision {decision} with {cause}") from error
         outputs.append(output)
         if network.recurrent:
             leaves = after

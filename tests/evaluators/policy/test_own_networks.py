@@ -222,6 +222,8 @@ REFUSED = {
     "an error": (lambda: 1 / 0, r"network\(\) failed with ZeroDivisionError"),
     "other outputs": (lambda: nn.Linear(4, 3), r"has to return outputs \[1, 2\] for an observation \[1, 4\], got a te"),
     "other inputs": (lambda: nn.Linear(5, 2), r"forward failed on an observation \[1, 4\] with RuntimeError"),
+    "its place": (lambda: Of(lambda m, x, y: y[5]), r"IndexError: .* \(test_own_networks.py:\d+, in <lambda>\)"),
+    "NaN": (lambda: Of(lambda m, x, y: y * torch.nan), "forward returns NaN for the first observations of an episode"),
     "a cast": (lambda: Of(lambda m, x, y: m.layer(x.float())), "double precision: leave casts such as .float"),
     "nothing": (lambda: Of(lambda m, x, y: None), r"has to return outputs \[1, 2\] .* got None"),
     "randomness": (lambda: Of(lambda m, x, y: y + torch.randn(2)), "draws random numbers in evaluation mode"),

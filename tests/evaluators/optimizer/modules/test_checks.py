@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.optimizer.module_task import ModuleTask
@@ -235,17 +235,25 @@ def splits(**others: Any) -> dict[str, Any]:
 
 
 NAN = torch.cat([X[:5], torch.full((1, 6), torch.nan), X[6:]])
+INFINITE = torch.cat([X[:7], torch.full((1, 6), -torch.inf), X[8:]])
 
 
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
         ({"data": lambda self: (X, Y + 7 * (Y == 2))}, "expected targets from 0 to 2"),
-        ({"data": lambda self: (NAN, Y)}, "tensor 0 of data hold NaN, first in row 5"),
+        ({"data": lambda self: (NAN, Y)}, "tensor 0 of data holds NaN, first in row 5"),
+        ({"data": lambda self: (X, INFINITE)}, "the targets of data hold an infinite number, first in row 7"),
         ({"data": lambda self: (X.numpy()[:, ::-1], Y)}, "an array of data cannot be a tensor: ValueError"),
         ({"data": lambda self: (X, Y > 0)}, "targets are bool: return them as float"),
         ({"data": lambda self: ((X * 10).to(torch.uint8), Y)}, "scale pictures to float in data()"),
         ({"data": lambda self: Broken()}, "item 3 of the Dataset failed with FileNotFoundError: img_3.png"),
+        ({"data": lambda self: DataLoader(TensorDataset(X, Y))}, "not a DataLoader; return its .dataset"),
+        ({"data": lambda self: (X.tolist(), Y)}, "return torch.tensor(…) of it"),
+        ({"data": lambda self: {}["train"]}, "data() failed with KeyError: 'train' (test_checks.py:"),
+        ({"__init__": lambda self, device="cpu": None}, "Own.__init__ does not call super().__init__(device): leave"),
+        ({"__init__": lambda self, size: None}, "Own.__init__ does not take the device: leave it out"),
+        ({"criterion": nn.CrossEntropyLoss(reduction="none")}, "a tensor of no axes, got (8,); end it with .mean()"),
         ({"data": lambda self: Dicts()}, "have to be pairs (input, target), not dicts of image, label"),
         ({"data": lambda self: Empty()}, "data is a Dataset without items"),
         ({"model": lambda self: nn.LSTM(6, 3)}, "expected a tensor from model, got tuple"),
@@ -279,6 +287,12 @@ def test_examples_and_functions_that_cannot_be_used_are_refused(attributes: dict
     with pytest.raises(InvalidTask) as error:
         own()
     assert expected in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_attribute_that_is_nearly_the_name_of_a_setting_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    type("Own", (Points,), {"rung": (Rung(5, 5),), "criterio": nn.L1Loss(), "helper": None})
+    meant = [record.message.partition("mean ")[2] for record in caplog.records]
+    assert meant == ["rungs?", "criterion?"]
 
 
 def test_targets_that_the_loss_ignores_do_not_count_in_the_accuracy() -> None:

@@ -11,12 +11,6 @@ from typing import NoReturn
 
 from germline.cli.interrupts import Interrupted, end_on_signal, received, stop_raising
 
-VARIABLE = "GERMLINE_TRACEBACK"
-"""Environment variable: if it is set and not empty, the traceback of an unforeseen error goes to stderr."""
-
-MOST = 1_000_000
-"""The most characters of a traceback that is kept."""
-
 
 def main() -> NoReturn:
     """Runs the command in `sys.argv`, and ends the process."""
@@ -56,14 +50,12 @@ def _run() -> int:
 
 def _report(error: BaseException) -> None:
     """Reports an error that is not the user's mistake nor a failure that a command knows."""
-    import traceback
-
     from germline.cli.errors import single_line
-    from germline.cli.printing import on_a_line, say
+    from germline.cli.printing import say
+    from germline.cli.tracebacks import text_of, wanted
 
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    text = "\n".join(map(on_a_line, lines))[-MOST:]
-    place = "" if os.environ.get(VARIABLE) else _kept(text)
+    text = text_of(error)
+    place = "" if wanted() else _kept(text)
     if not place:
         print(text, file=sys.stderr)
     cause = f"{type(error).__name__}: {single_line(error):.300}"

@@ -38,6 +38,19 @@ class Task(GymnasiumTask):
         return gymnasium.make("CartPole-v1")
 """
 
+OWN = """
+from germline.evaluators.optimizer.module_task import ModuleTask
+
+class Own(ModuleTask):
+    name = "own"
+
+    def model(self):
+        return self.layers
+
+    def data(self):
+        return None
+"""
+
 BROKEN = """
 from germline.evaluators.tasks.gym import GymnasiumTask
 
@@ -81,6 +94,16 @@ def test_an_error_that_nobody_foresaw_is_a_line_and_a_file(tmp_path: Path) -> No
     assert str(kept) in done.stderr and "Traceback" in text and "broken.py" in text and "\x1b" not in text
     shown = run(tmp_path, "tasks", "broken.py:Task", GERMLINE_TRACEBACK="1")
     assert shown.returncode == 1 and "Traceback" in shown.stderr and "\x1b" not in shown.stderr
+
+
+@pytest.mark.slow
+def test_an_error_in_the_code_of_a_task_says_where_it_was_raised(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    arguments = ["search", "optimizer", "--task", "own.py:Own", "--executor", "inline", "--db", "runs.db"]
+    done = run(tmp_path, *arguments)
+    assert done.returncode != 0 and done.stderr.count("\n") == 1 and "(own.py:8, in model)" in done.stderr
+    shown = run(tmp_path, *arguments, GERMLINE_TRACEBACK="1")
+    assert "Traceback" in shown.stderr and "return self.layers" in shown.stderr
 
 
 COMMANDS = {

@@ -57,12 +57,12 @@ def scores_table(evaluations: Sequence[EvaluationRecord], home: str) -> Table:
 
 def reviews_text(evaluations: Sequence[EvaluationRecord]) -> str:
     """The number of a policy's reviews and their generations as text; empty for fewer than two reviews."""
-    # Seeds count generations from 1; reviews of seed 0 come from a run that ended within its first generation.
+    # Seeds count generations from 1; reviews of seed 0 come before any generation has chosen an elite.
     generations = sorted(evaluation.seed - 1 for evaluation in evaluations if source(evaluation) == "review")
     if len(generations) < 2:
         return ""
     complete = [generation for generation in generations if generation >= 0]
     last = f" to {complete[-1]}" if len(complete) > 1 else ""
     after = f"after generation{'s' if last else ''} {complete[0]}{last}" if complete else ""
-    before = "before generation 0 was complete" if len(complete) < len(generations) else ""
+    before = "at the end of a session" if len(complete) < len(generations) else ""
     return f"reviewed {len(generations):,} times, {', and '.join(filter(None, (before, after)))}"

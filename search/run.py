@@ -10,7 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from numbers import Integral
+from typing import Any, Literal, get_args
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
@@ -107,6 +108,11 @@ def plan_run(
     Raises:
         ValueError: an unknown kind, task, preset or setting, or a bad value.
     """
+    seed = _whole("seed", seed, 0) or 0
+    births, evaluations = _whole("births", births, 1), _whole("evaluations", evaluations, 1)
+    frames = _whole("frames", frames, 1)
+    if isinstance(settings, str) or not all(isinstance(text, str) for text in settings):
+        raise BadSetting(f"expected settings as a list of key=value texts, got {settings!r:.80}")
     this = kind_named(kind)
     chosen = preset_named(this, preset)
     task_name = absolute_name(task if task is not None else chosen.task or this.default_task)
@@ -266,6 +272,19 @@ def evolve(
         store.release(run.id, status, journal.unreported_seconds())
 
 
+def _whole(name: str, value: object, least: int) -> int | None:
+    """A whole number as an int; None if it is None.
+
+    Raises:
+        BadSetting: it is something else, or less than `least`.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise BadSetting(f"expected {name} to be a whole number of at least {least}, got {value!r:.60}")
+    return int(value)
+
+
 def _on_gpu(device: str) -> bool:
     """Whether a search uses a GPU; with `cuda` it may be that of another machine."""
     return device == "cuda" or resolve(device) == "cuda"
@@ -290,7 +309,13 @@ def make_executor(
     timeout: float,
     stopped: Callable[[], bool],
 ) -> Executor:
-    """Builds the executor of this name; `auto` is inline for one worker without a Ray cluster."""
+    """Builds the executor of this name; `auto` is inline for one worker without a Ray cluster.
+
+    Raises:
+        BadSetting: there is no executor of this name.
+    """
+    if executor not in get_args(ExecutorName):
+        raise BadSetting(f"expected executor to be {', '.join(get_args(ExecutorName))}, got {executor!r:.60}")
     if executor == "inline" or (executor == "auto" and workers == 1 and ray_address is None):
         return InlineExecutor(spec)
     from germline.evaluators.executors.ray_executor import RayExecutor

@@ -55,4 +55,4 @@ def print_errors(out: Console, evaluations: Iterable[EvaluationRecord], home: st
 
 
 def _values(evaluation: EvaluationRecord) -> dict[str, float | None]:
-    return {"fitness": evaluation.fitness, **evaluation.objectives, **evaluation.measures}
+    return {"fitness": evaluation.fitness, **evaluation.objectives, **evaluation.measures, **evaluation.objectives}

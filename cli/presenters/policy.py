@@ -24,7 +24,13 @@ from germline.db.records import EvaluationRecord
 from germline.programs.policy.evolution import Generation, Member, Rule, SeparableCma, Step
 from germline.programs.policy.genome import Policy, read
 from germline.programs.policy.network import Box, Network
-from germline.search.analysis.policy_scores import confidence_half_width, decisive_score, last_per_rung, source
+from germline.search.analysis.policy_scores import (
+    confidence_half_width,
+    decisive_score,
+    failed_last,
+    last_per_rung,
+    source,
+)
 
 FEW = 4
 """Number of lines at each end of a long genome that are printed."""
@@ -106,8 +112,11 @@ class PolicyPresenter:
 
     def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
         """The mean return in the test, else in the last review, else the fitness."""
-        score = decisive_score(evaluations)
-        return f"{source(score)} {mean_return_text(score)}" if score else None
+        score, failed = decisive_score(evaluations), failed_last(evaluations)
+        if score is None:
+            return None
+        note = f"; the last {source(failed)} is {failed.status}, see germline show" if failed else ""
+        return f"{source(score)} {mean_return_text(score)}{note}"
 
     def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:
         """`score`: the mean return in the test, else in the last review, else the fitness; null without a score."""

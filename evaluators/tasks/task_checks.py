@@ -22,11 +22,18 @@ def checked(name: str, task: object) -> type[Task]:
     Raises:
         InvalidTask: it is no such class; the message says what is missing, and quotes `name`, as the user wrote it.
     """
+    is_task = inspect.isclass(task) and issubclass(task, Task)
+    if inspect.isclass(task) and not is_task and hasattr(task, "step") and hasattr(task, "reset"):
+        raise InvalidTask(
+            f"task {name!r} is an environment: derive a class with a name from "
+            f"germline.evaluators.tasks.gym.GymnasiumTask, whose method make returns {task.__name__}(), and name that"
+        )
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise InvalidTask(
             f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.optimizer.task.TrainingTask, for "
             "a torch.nn.Module germline.evaluators.optimizer.module_task.ModuleTask or, for architectures, "
-            "germline.evaluators.architecture.task.CellTask, for policies, germline.evaluators.policy.task.PolicyTask"
+            "germline.evaluators.architecture.task.CellTask, for policies, germline.evaluators.policy.task.PolicyTask "
+            "or, with an environment of gymnasium, germline.evaluators.tasks.gym.GymnasiumTask"
         )
     if missing := sorted(task.__abstractmethods__):
         hints = "".join(_rename_hint(task, attribute) for attribute in missing)

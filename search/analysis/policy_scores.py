@@ -37,6 +37,12 @@ def decisive_score(evaluations: Sequence[EvaluationRecord]) -> EvaluationRecord 
     return max(scored, key=lambda evaluation: (evaluation.rung, evaluation.seed), default=None)
 
 
+def failed_last(evaluations: Sequence[EvaluationRecord]) -> EvaluationRecord | None:
+    """Returns the last test or, without tests, the last review or else the fitness, if it failed; None if it is ok."""
+    last = max(evaluations, key=lambda evaluation: (evaluation.rung, evaluation.seed), default=None)
+    return None if last is None or last.fitness is not None else last
+
+
 def confidence_half_width(evaluation: EvaluationRecord) -> float | None:
     """Returns the half width of the 95 % confidence interval of a test's mean return.
 

@@ -46,5 +46,9 @@ def preset_named(kind: Kind[Any, Any], name: str) -> Preset:
     if name not in kind.presets:
         near = get_close_matches(name, kind.presets, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kind.presets)}"
-        raise UnknownPreset(f"expected a preset, got {name!r:.60}; {hint} (germline presets lists them)")
+        if others := [other for other in KINDS if name in KINDS[other].presets]:
+            hint = f"it is a preset of kind {others[0]}"
+        raise UnknownPreset(
+            f"expected a preset of kind {kind.name}, got {name!r:.60}; {hint} (germline presets lists them)"
+        )
     return kind.presets[name]

@@ -21,6 +21,7 @@ from germline.search.failures import SearchFailed
 from germline.search.individual import Ask, Proposal
 from germline.search.journal import Journal
 from germline.search.known_outcomes import KnownOutcomes
+from germline.search.proposers.names import is_file
 from germline.search.proposers.operator import Operator
 from germline.search.proposers.request import Refusal, Request
 from germline.search.proposers.showing import Showing
@@ -92,6 +93,8 @@ class Asking:
         self.failures: dict[str, int] = {}
         """How often in a row each operator has given no answer."""
         self.last_failure: str | None = None
+        self.heard: set[str] = set()
+        """Operators of which a proposal was accepted, or whose first proposal was invalid and warned of."""
 
     def settled(self, births: Sequence[int], proposals: Sequence[Proposal]) -> list[Proposal]:
         """The proposals of successive births of a block, each as it is born.
@@ -177,6 +180,10 @@ class Asking:
         if answer.error is None:
             status, reason = self._judged(genome_text(text), of_block)
             self.failures[operator] = 0
+            if status == "invalid" and operator not in self.heard:
+                log.warning("the first proposal of the operator %s is refused (%s)", operator, reason)
+            if status != "known":
+                self.heard.add(operator)
         else:
             status, reason = "failed", one_line(answer.error)
             self._warn(operator, reason)
@@ -187,7 +194,7 @@ class Asking:
         if self.failures[operator] >= MOST_FAILURES:
             raise SearchFailed(
                 f"the operator {operator} gave no answer {self.failures[operator]} times in a row; the last time: "
-                f"{reason}. Once it answers, germline resume goes on"
+                f"{reason}. Once it answers, resume the run{_naming(operator)}"
             )
         return record
 
@@ -221,6 +228,11 @@ class Asking:
         if reason != self.last_failure:
             log.warning("the operator %s gave no answer (%s); another operator takes its place", operator, reason)
         self.last_failure = reason
+
+
+def _naming(operator: str) -> str:
+    """What else resuming a run with this operator needs; empty if nothing."""
+    return f" with --operator and the path of {operator}" if is_file(operator) else ""
 
 
 def genome_text(answer: str) -> str:

@@ -164,7 +164,9 @@ def _conclusion(kind: str, claimed: bool, differing: set[str]) -> str:
     if OTHER_PROCESS in differing or (AGAIN in differing and kind != "policy"):
         return (
             "The task gives other numbers each time it is loaded or asked: take all that is random from generators "
-            "with fixed seeds, and let no order of a set decide."
+            "with fixed seeds"
+            + (", which reset sets (super().reset(seed=seed), then self.np_random)" if kind == "policy" else "")
+            + ", and let no order of a set decide."
         )
     if kind == "policy" and differing:
         return (

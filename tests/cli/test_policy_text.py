@@ -93,8 +93,8 @@ def test_a_score_has_its_interval_or_its_use_for_selection() -> None:
         ([2], ""),
         ([0], ""),
         ([3, 1, 2], "reviewed 3 times, after generations 0 to 2"),
-        ([0, 1, 2, 3], "reviewed 4 times, before generation 0 was complete, and after generations 0 to 2"),
-        ([0, 3], "reviewed 2 times, before generation 0 was complete, and after generation 2"),
+        ([0, 1, 2, 3], "reviewed 4 times, at the end of a session, and after generations 0 to 2"),
+        ([0, 3], "reviewed 2 times, at the end of a session, and after generation 2"),
     ],
 )
 def test_rounds_of_reviews_are_named_by_their_generations(seeds: list[int], expected: str) -> None:

@@ -106,7 +106,7 @@ class GymnasiumEnvironments:
                 values = self.environments[slot].step(action)
                 observation, reward, terminated, truncated, info = _unpack(values, _STEP_VALUES, "step")
                 self._observe(slot, observation, info)
-                rewards[i], over[i] = float(reward), bool(terminated or truncated)
+                rewards[i], over[i] = _number(reward), bool(terminated or truncated)
             except Exception as error:
                 over[i], failed[i] = True, in_a_line(error)
                 self.stale.add(slot)
@@ -245,10 +245,34 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
     else:
         raise InvalidTask(
             f"{name}: expected a choice of actions or a bounded row of real numbers, got {shown(action_space, 80)}"
+            f"{_action_hint(action_space)}"
         )
     limit = environment.spec.max_episode_steps if environment.spec else None
     pixels = observation_space.dtype == np.uint8 and len(observation_space.shape) == 3
     return EnvironmentSpec(_channels_first_shape(observation_space), actions, limit or steps, pixels=pixels)
+
+
+def _action_hint(space: object) -> str:
+    """What to do about actions that policies cannot choose; empty if it is not known."""
+    if isinstance(space, gymnasium.spaces.MultiDiscrete | gymnasium.spaces.MultiBinary):
+        return "; number the combinations, as Discrete, with gymnasium.wrappers.TransformAction"
+    if isinstance(space, gymnasium.spaces.Box) and not space.is_bounded():
+        return "; give the box finite bounds"
+    if isinstance(space, gymnasium.spaces.Box) and bool((space.low >= space.high).any()):
+        return "; leave out actions whose bounds are equal"
+    return ""
+
+
+def _number(reward: Any) -> float:
+    """A reward as a float.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    try:
+        return float(reward)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected a reward that is a number, got {shown(reward)}") from None
 
 
 def _float32_box(space: gymnasium.spaces.Box) -> Box | None:

@@ -328,7 +328,10 @@ def test_of_two_operators_each_has_its_own_failures(
     operators = ",".join(f"{name}:0.5" for name in names)
     small_run(f"operators={operators}", "warmup=0", "litter=1", "lengths=0.05", births=64)
     # What b answers is refused, and does not hide that a never answers.
-    with pytest.raises(SearchFailed, match=r"two.py:a gave no answer 10 times in a row.*germline resume goes on"):
+    with pytest.raises(
+        SearchFailed,
+        match=r"two.py:a gave no answer 10 times in a row.*resume the run with --operator and the path of two.py:a",
+    ):
         for _ in evolve(store, "optimizer-1", operators=names):
             pass
 

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from germline.cli.errors import UserError, exit_status, is_ours, single_line
 from germline.cli.interrupts import Interrupted
+from germline.cli.printing import say
 from germline.cli.tracebacks import text_of, wanted
 from germline.evaluators.errors import in_a_line, of_foreign_code
 
@@ -109,7 +110,7 @@ class Commands(click.Group):
             if not is_ours(error):
                 raise
             if wanted():
-                click.echo(text_of(error), err=True)
+                say(text_of(error), err=True)
             raise UserError(single_line(error), exit_status(error)) from None
 
 

@@ -1,10 +1,13 @@
 """Exports of optimizers."""
 
 import importlib
+from dataclasses import replace
 
 from germline.cli.errors import UserError
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.interrupts import deferred_signals
+from germline.evaluators.optimizer.schedule import SCHEDULE
+from germline.programs.export.origin import Origin
 from germline.programs.optimizer import parse
 from germline.programs.optimizer.export import verified_torch
 from germline.programs.optimizer.optax_export import verified_optax
@@ -15,7 +18,7 @@ def torch(request: ExportRequest) -> ExportResult:
     name = request.class_name()
     _import_compiler()
     return ExportResult(
-        verified_torch(parse(request.candidate.genome), request.origin(), name),
+        verified_torch(parse(request.candidate.genome), _origin(request), name),
         description=f"class {name}(torch.optim.Optimizer)",
         comparison="the interpreter",
         usage=f"optimizer = {name}(model.parameters())",
@@ -24,13 +27,19 @@ def torch(request: ExportRequest) -> ExportResult:
 
 def optax(request: ExportRequest) -> ExportResult:
     """Exports a function that returns an optax optimizer, verified against the interpreter."""
-    verified = verified_optax(parse(request.candidate.genome), request.origin(), request.class_name())
+    verified = verified_optax(parse(request.candidate.genome), _origin(request), request.class_name())
     return ExportResult(
         verified,
         description=f"function {verified.class_name}() -> optax.GradientTransformationExtraArgs",
         comparison="the interpreter",
         usage=f"optimizer = {verified.class_name}()",
     )
+
+
+def _origin(request: ExportRequest) -> Origin:
+    """The origin of a program, with the schedule of its search."""
+    origin = request.origin()
+    return origin if origin.run is None else replace(origin, schedule=str(SCHEDULE))
 
 
 def _import_compiler() -> None:

@@ -10,6 +10,12 @@ Shape = Literal["cosine", "linear", "constant"]
 SHAPES: Mapping[str, Shape] = {"cosine": "cosine", "linear": "linear", "constant": "constant"}
 """The shapes by name."""
 
+_SHAPES_IN_WORDS: Mapping[Shape, str] = {
+    "cosine": "falls to 0 as half a cosine",
+    "linear": "falls to 0 as a line",
+    "constant": "stays",
+}
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -34,6 +40,9 @@ class Schedule:
         if self.shape == "linear":
             return 1.0 - (step - warmup) / left
         return 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / left)
+
+    def __str__(self) -> str:
+        return f"lr rises over {self.warmup:.0%} of the steps, then {_SHAPES_IN_WORDS[self.shape]}".replace("%", " %")
 
 
 SCHEDULE = Schedule()

@@ -11,9 +11,9 @@ MAX_SHOWN = 72
 class Origin:
     """Where an exported genome comes from; facts that are None are left out of the docstring.
 
-    `simplified_from` is the individual, library program or file that a simplified program was made of, and
-    `simplified_by` says by which rules. `verdict` has a phrase of a tuned comparison for each contender, and
-    the seeds and tasks that it comes from.
+    `schedule` says how the learning rate changes in the trainings of the search. `simplified_from` is the individual,
+    library program or file that a simplified program was made of, and `simplified_by` says by which rules. `verdict`
+    has a phrase of a tuned comparison for each contender, and the seeds and tasks that it comes from.
     """
 
     run: str | None
@@ -21,6 +21,7 @@ class Origin:
     fingerprint: str
     fitness: float | None
     task: str | None
+    schedule: str | None = None
     simplified_from: str | None = None
     simplified_by: str | None = None
     verdict: tuple[str, ...] = ()
@@ -33,6 +34,8 @@ class Origin:
             yield f"Birth: {self.birth:d}"
         if self.task is not None:
             yield f"Task: {inert(self.task)}"
+        if self.schedule is not None:
+            yield f"Schedule: {inert(self.schedule)}"
         if self.fitness is not None:
             yield f"Fitness: {float(self.fitness)!r}"
         if self.simplified_from is not None:

@@ -63,7 +63,10 @@ def test_a_simplified_individual_is_kept_with_its_run(run: Path, germline: Any, 
     assert "simplified: " in germline("show", "mine:1", db=run).stdout
     assert "simplified from mine:1 by exact rules" in germline("show", "mine:1:simplified", db=run).stdout
     exported = data("export", "mine:1:simplified", "-o", tmp_path / "small.py", db=run)
-    origin = "Task: digits-mlp\n    Simplified from: mine:1\n    Simplified by: exact rules\n    Fingerprint: "
+    origin = (
+        "Task: digits-mlp\n    Schedule: lr rises over 5 % of the steps, then falls to 0 as half a cosine\n"
+        "    Simplified from: mine:1\n    Simplified by: exact rules\n    Fingerprint: "
+    )
     assert origin in (tmp_path / "small.py").read_text()
     assert exported["verified"] and exported["class_name"] == "Mine1"
     again = data("export", "mine:1", "--simplify", "-o", tmp_path / "again.py", db=run)

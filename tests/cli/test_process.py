@@ -112,6 +112,8 @@ COMMANDS = {
     "export": ["export", "library:lion", "-o", "lion.py"],
     "search": ["search", "optimizer", "--births", "100000", "--executor", "inline", "--set", "lengths=0.05"],
 }
+BY_ITSELF = {"runs": 2, "describe": 0, "export": 0}
+"""The exit status of a command without a signal; the search would go on for hours."""
 
 
 @pytest.mark.slow
@@ -120,11 +122,13 @@ COMMANDS = {
 def test_a_signal_ends_a_command_at_any_moment(tmp_path: Path, name: str, number: signal.Signals) -> None:
     draw = random.Random(f"{name} {number}")
     for moment in (0.0, draw.uniform(0.0, 0.5), draw.uniform(0.5, 3.0)):
-        code, err, ended = interrupted(tmp_path, COMMANDS[name], number, moment)
+        code, err, seconds = interrupted(tmp_path, COMMANDS[name], number, moment)
         # A search may have told its progress by then, and tells it once more when it stops.
         others = [line for line in err.splitlines() if not line.startswith("optimizer-1: ")]
         assert "Traceback" not in err and len(others) <= 2, err
-        assert ended or code == 128 + number, (moment, code, err)
+        # A command may end by itself just before its signal arrives.
+        by_itself = seconds < 0.5 and code == BY_ITSELF.get(name)
+        assert by_itself or code == 128 + number, (moment, seconds, code, err)
         assert not [path for path in tmp_path.iterdir() if ".tmp" in path.name]
 
 
@@ -182,16 +186,16 @@ def test_a_process_that_ignores_sigint_goes_on_ignoring_it(tmp_path: Path) -> No
     assert process.communicate()[1].startswith("Error: no runs are recorded") and process.returncode == 2
 
 
-def interrupted(folder: Path, words: Sequence[str], number: signal.Signals, moment: float) -> tuple[int, str, bool]:
+def interrupted(folder: Path, words: Sequence[str], number: signal.Signals, moment: float) -> tuple[int, str, float]:
     """Exit status and stderr of a command that gets a signal so many seconds after it has begun to handle signals, and
-    whether it had ended before."""
+    the seconds from the signal to its end."""
     process = start_command(*words, cwd=folder, stdout=subprocess.DEVNULL)
     wait_for_handler(process)
     time.sleep(moment)
-    ended = process.poll() is not None
     process.send_signal(number)
+    sent = time.monotonic()
     err = process.communicate(timeout=60)[1]
-    return process.returncode, err, ended
+    return process.returncode, err, time.monotonic() - sent
 
 
 class Sullen:

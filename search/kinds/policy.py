@@ -153,7 +153,7 @@ class PolicySettings(ProposerSettings):
         "actions that the task must have: discrete or continuous; auto: either",
     )
     depth: int = setting(0, whole(0, 8), "generations in flight beyond the generation that is being scored")
-    pack: int = setting(50, whole(1, 100_000), "policies scored in one job")
+    pack: int = setting(50, whole(1, 100_000), "most policies scored in one job; a generation is divided evenly")
     slots: int = setting(0, whole(0, 100_000), "episodes played side by side in a process; 0: the task's own number")
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(
@@ -246,9 +246,10 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         return ("behaviour_0",) if settings.strategy == "novelty" else ()
 
     def loop_settings(self, settings: PolicySettings, seed: int) -> LoopSettings:
-        return LoopSettings(
-            seed, settings.population, settings.depth, settings.pack, settings.max_failures, review_pack=1
-        )
+        # As many packs as there must be, all of about the same size, since a generation waits for the last of them.
+        packs = -(-settings.population // settings.pack)
+        pack = -(-settings.population // packs)
+        return LoopSettings(seed, settings.population, settings.depth, pack, settings.max_failures, review_pack=1)
 
     def describe(self, text: str, settings: PolicySettings | None, **size: Any) -> dict[str, Any]:
         """As `Kind.describe`, with `compression`: bytes of the parameters as float32 by bytes of the genome."""

@@ -12,7 +12,7 @@ import pytest
 
 from germline.db.store import Store
 from germline.programs.policy.genome import read
-from germline.search.kinds.policy import PRESETS
+from germline.search.kinds.policy import PRESETS, PolicyKind
 from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
@@ -85,6 +85,13 @@ def test_the_lineage_is_the_same_for_any_number_of_workers(
         last(evolve(store, f"with-{workers}", workers=workers or 1, executor=executor))  # type: ignore[arg-type]
     assert born(store, "with-0") == born(store, "with-1") == born(store, "with-2")
     assert scored(store, "with-0") == scored(store, "with-1") == scored(store, "with-2")
+
+
+@pytest.mark.parametrize(("population", "pack", "sizes"), [(64, 50, 32), (12, 5, 4), (200, 50, 50), (7, 50, 7)])
+def test_a_generation_is_divided_evenly(population: int, pack: int, sizes: int) -> None:
+    settings = PolicyKind().resolve({"population": population, "pack": pack}, ())
+    loop_settings = PolicyKind().loop_settings(settings, 1)
+    assert (loop_settings.block, loop_settings.pack) == (population, sizes)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ HERE = Path(__file__)
 NODES = HERE.parents[1] / "reliability" / "ray_nodes.py"
 OPTIMIZER = ["pack=4", "lengths=0.25", "hurdle=0", "review_every=0", "warmup=0"]
 ARCHITECTURE = ["pack=4", "strategy=random"]
-POLICY = ["population=64"]
+POLICY = ["population=64", "pack=32", "candidates=0"]  # without reviews, since a review takes many times as long
 TASKS = {
     **dict.fromkeys(
         [

@@ -9,7 +9,7 @@ from torch import nn
 
 from germline.evaluators.optimizer.modules.declared import is_plain_function
 from germline.evaluators.policy.networks.own_module import fresh_module
-from germline.evaluators.policy.networks.own_network import own_network
+from germline.evaluators.policy.networks.own_trial import own_network
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.task_files import MODULE_PREFIX
 from germline.programs.policy.own_export import OwnCode

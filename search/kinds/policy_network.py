@@ -101,7 +101,7 @@ def _network(settings: NetworkSettings, task: type[PolicyTask]) -> Network:
 
 def _own_network(spec: EnvironmentSpec, task: type[PolicyTask]) -> Network:
     """The network that the module of a task is, which is tried."""
-    from germline.evaluators.policy.networks.own_network import own_network  # imports torch
+    from germline.evaluators.policy.networks.own_trial import own_network  # imports torch
 
     own = own_network(task)
     return Network("own", spec.observation, spec.actions, own=own.tensors)

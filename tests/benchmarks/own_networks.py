@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from germline.evaluators.policy.networks.own_network import OwnNetwork, own_network
+from germline.evaluators.policy.networks.own_network import OwnNetwork
 from germline.evaluators.policy.networks.own_policies import OwnPolicies
+from germline.evaluators.policy.networks.own_trial import own_network
 from germline.evaluators.tasks.gym import GymTask
 from germline.programs.policy.network import Network
 from germline.programs.policy.parameters import initial_parameters

@@ -66,8 +66,8 @@ def networks_of(
     """
     # Imports are here, so that only the backend in use is loaded.
     if network.form == "own":
-        from germline.evaluators.policy.networks.own_network import own_network
         from germline.evaluators.policy.networks.own_policies import OwnPolicies
+        from germline.evaluators.policy.networks.own_trial import own_network
 
         assert task is not None
         return OwnPolicies(network, parameters, own_network(task, device), device)

@@ -1,6 +1,5 @@
 """A user's own module as the network of policies: how it is called, alone or for many policies at once."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from germline.evaluators.policy.networks.own_module import fresh_module, own_ten
 from germline.evaluators.policy.networks.own_state import form_text, leaves_of, rounded, with_leaves
 from germline.evaluators.policy.task import PolicyTask
 from germline.programs.policy.own_tensor import OwnTensor
-
-log = logging.getLogger(__name__)
 
 Rows = Mapping[str, Tensor]
 """Parameters of n policies by name, `[n, *shape]`."""
@@ -152,22 +149,3 @@ def tensors_of(task: type[PolicyTask]) -> tuple[OwnTensor, ...]:
         return own_tensors(task)
     except InvalidTask as error:
         raise InvalidTask(f"{task.name}: {error}") from None
-
-
-@cache
-def own_network(task: type[PolicyTask], device: str = "cpu") -> OwnNetwork:
-    """The network of a task with a module of its own, tried on a few observations once per process.
-
-    Raises:
-        InvalidTask: the module cannot be the network of policies; the message says what to change.
-    """
-    from germline.evaluators.policy.networks.own_trial import tried_network
-
-    tensors = tensors_of(task)
-    try:
-        network, obstacle = tried_network(task, tensors, device)
-    except InvalidTask as error:
-        raise InvalidTask(f"{task.name}: {error}") from None
-    if obstacle is not None:
-        log.warning("%s: policies compute one after the other, which is slower: %s", task.name, obstacle)
-    return network

@@ -1,8 +1,10 @@
-"""The trial of a user's own module before policies play with it: what it needs, and what would go wrong."""
+"""A trial makes a user's own module the network of policies: what the module needs, and what would go wrong."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,14 @@ from germline.evaluators.optimizer.modules.stacked_module import Way
 from germline.evaluators.optimizer.modules.template import recorded_call, same_values
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
 from germline.evaluators.policy.networks.own_module import DRAW_ELSEWHERE, takes_state
-from germline.evaluators.policy.networks.own_network import OwnNetwork, Rows, double_module
+from germline.evaluators.policy.networks.own_network import OwnNetwork, Rows, double_module, tensors_of
 from germline.evaluators.policy.networks.own_state import leaves_of
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, opened_environments
 from germline.programs.policy.network import Network, choose_actions
 from germline.programs.policy.own_tensor import OwnTensor
 from germline.programs.policy.parameters import initial_parameters, mutate
+
+log = logging.getLogger(__name__)
 
 DECISIONS = 4
 POLICIES = 3
@@ -33,7 +37,24 @@ TOLERANCE = 1e-9
 """Relative difference of outputs up to which policies may be computed together: roundings of double precision."""
 
 
-def tried_network(task: type[PolicyTask], tensors: Sequence[OwnTensor], device: str) -> tuple[OwnNetwork, str | None]:
+@cache
+def own_network(task: type[PolicyTask], device: str = "cpu") -> OwnNetwork:
+    """The network of a task with a module of its own, tried on a few observations once per process.
+
+    Raises:
+        InvalidTask: the module cannot be the network of policies; the message says what to change.
+    """
+    tensors = tensors_of(task)
+    try:
+        network, obstacle = _tried_network(task, tensors, device)
+    except InvalidTask as error:
+        raise InvalidTask(f"{task.name}: {error}") from None
+    if obstacle is not None:
+        log.warning("%s: policies compute one after the other, which is slower: %s", task.name, obstacle)
+    return network
+
+
+def _tried_network(task: type[PolicyTask], tensors: Sequence[OwnTensor], device: str) -> tuple[OwnNetwork, str | None]:
     """The network of a task, in the fastest way that is right, and why policies cannot be computed together; None if
     they can.
 

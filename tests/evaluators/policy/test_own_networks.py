@@ -16,9 +16,10 @@ from germline.evaluators.policy.compatibility import CannotPlay, playable
 from germline.evaluators.policy.evaluator import PolicyEvaluator
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.networks.own_module import fresh_module
-from germline.evaluators.policy.networks.own_network import OwnNetwork, own_network, tensors_of
+from germline.evaluators.policy.networks.own_network import OwnNetwork, tensors_of
 from germline.evaluators.policy.networks.own_policies import OwnPolicies
 from germline.evaluators.policy.networks.own_state import form_text, leaves_of, with_leaves
+from germline.evaluators.policy.networks.own_trial import own_network
 from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.gym import GymTask

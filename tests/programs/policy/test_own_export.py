@@ -15,7 +15,8 @@ from own_tasks import task_file
 
 from germline.evaluators.policy.export_check import check_actions, check_by_playing, gymnasium_id_of, interface_of
 from germline.evaluators.policy.networks.own_module import fresh_module
-from germline.evaluators.policy.networks.own_network import own_network, tensors_of
+from germline.evaluators.policy.networks.own_network import tensors_of
+from germline.evaluators.policy.networks.own_trial import own_network
 from germline.evaluators.policy.own_code import own_code
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class

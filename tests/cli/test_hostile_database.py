@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_texts import ENORMOUS, ESCAPES, KINDS, READERS, harmless, inert, three_runs, write_everywhere
+from hostile_texts import ENORMOUS, ESCAPES, KINDS, READERS, harmless, inert, readers, three_runs, write_everywhere
 
 from germline.cli.main import COMMANDS
 
@@ -48,8 +48,8 @@ def test_every_text_of_a_database_is_inert(
     germline: Any, hostile: Hostile, tmp_path: Path, kind: str, text: str, runnable: bool
 ) -> None:
     path = hostile(text, runnable)
-    for form in READERS:
-        inert(germline(*(word.replace("NAME", kind) for word in form.split()), db=path), form)
+    for words in readers(kind):
+        inert(germline(*words, db=path), " ".join(words))
     for picture in tmp_path.glob("*.svg"):
         harmless(picture)
 
@@ -62,10 +62,9 @@ def test_a_hostile_name_of_a_run_is_inert(germline: Any, hostile: Hostile, tmp_p
         connection.execute("UPDATE run SET name = ? WHERE name = 'optimizer'", (text,))
         connection.execute("UPDATE run SET name = ? WHERE name = 'architecture'", ("a; rm -rf $HOME \x1b[31m",))
         connection.commit()
-    for form in [*READERS, "top optimize", "compare *x*", "curve optimizre"]:
-        words = [word.replace("NAME", "a; rm -rf $HOME \x1b[31m") for word in form.split(" ")]
-        inert(germline(*words, db=path), form)
-    for form in ("runs", "compare *", "curve *", "curve *owned* *enormous* -o curve.svg"):
+    for words in readers("a; rm -rf $HOME \x1b[31m"):
+        inert(germline(*words, db=path), " ".join(words))
+    for form in ("top optimize", "compare *x*", "curve optimizre", "curve *owned* *enormous* -o curve.svg"):
         inert(germline(*form.split(), db=path), form)
     shown = germline("show", "a; rm -rf $HOME \x1b[31m:0", db=path)
     assert "germline lineage 'a; rm -rf $HOME \ufffd[31m:0'" in shown.stdout
@@ -82,9 +81,10 @@ def test_settings_of_another_type_are_an_error_of_one_line(germline: Any, hostil
             config["settings"] = dict.fromkeys(config["settings"], value)
             connection.execute("UPDATE run SET config = ? WHERE id = ?", (json.dumps(config), run))
         connection.commit()
+    for words in readers(*KINDS):
+        inert(germline(*words, db=path), " ".join(words))
     for kind in KINDS:
-        for form in [*READERS, "export NAME -o exported.onnx --to onnx"]:
-            inert(germline(*(word.replace("NAME", kind) for word in form.split()), db=path), form)
+        inert(germline("export", kind, "-o", "exported.onnx", "--to", "onnx", db=path), kind)
 
 
 @pytest.mark.parametrize("budget", ["births", "evaluations", "frames"])
@@ -123,12 +123,11 @@ def test_extreme_numbers_are_shown_and_drawn(
             (abs(fitness), fitness, other, value, value, value),
         )
         connection.commit()
-    for kind in KINDS:
-        for form in READERS:
-            result = germline(*(word.replace("NAME", kind) for word in form.split()), db=path)
-            inert(result, form)
-            if "--json" in form and result.exit_code == 0:
-                json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+    for words in readers(*KINDS):
+        result = germline(*words, db=path)
+        inert(result, " ".join(words))
+        if "--json" in words and result.exit_code == 0:
+            json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
         for picture in tmp_path.glob("*.svg"):
             harmless(picture)
             picture.unlink()
@@ -161,10 +160,8 @@ def test_a_hostile_genome_is_inert(germline: Any, hostile: Hostile, tmp_path: Pa
         connection.execute(f"UPDATE genome SET text = ?, base = NULL WHERE {some}", (genome,))
         connection.commit()
     (tmp_path / "genome.txt").write_text(genome)
-    for kind in KINDS:
-        for form in READERS:
-            result = germline(*(word.replace("NAME", kind) for word in form.split()), db=path)
-            inert(result, form)
+    for words in readers(*KINDS):
+        inert(germline(*words, db=path), " ".join(words))
     for form in ("show", "describe", "diff library:lion", "export -o x.py", "draw -o x.svg"):
         inert(germline(*form.split(), tmp_path / "genome.txt"), form)
 

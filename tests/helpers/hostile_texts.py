@@ -77,6 +77,12 @@ doctor --json
 """Every command that reads a database; NAME stands for the name of a run."""
 
 
+def readers(*names: str) -> list[tuple[str, ...]]:
+    """The words of each command of `READERS` for runs with these names; a command without NAME comes once."""
+    forms = (tuple(word.replace("NAME", name) for word in form.split()) for name in names for form in READERS)
+    return list(dict.fromkeys(forms))
+
+
 def three_runs(path: Path) -> bytes:
     """Writes a database with a finished run of each kind, whose name is the kind; returns the bytes of the file."""
     with Store(str(path)) as store:

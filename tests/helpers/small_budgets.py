@@ -1,6 +1,7 @@
 """Commands of the documentation with budgets that the suite can afford: the same command, on less.
 
-A search gets a few births in this process instead of thousands on Ray; a comparison gets fewer trials, seeds and steps.
+A search gets a few births in this process instead of thousands on Ray; a comparison gets fewer trials, seeds and steps,
+in this process too.
 Nothing else of a command changes.
 """
 
@@ -30,8 +31,8 @@ def smaller(words: list[str]) -> list[str]:
         case "resume":
             return [*_without(words, *_BUDGETS), "--births", "50", "--executor", "inline"]
         case "validate" if "--against" in words:
-            fewer = ("--trials", "2", "--seeds", "2", "--lengths", "0.1")
-            return [*_without(words, *fewer[::2], "--rung"), *fewer]
+            fewer = ("--trials", "2", "--seeds", "2", "--lengths", "0.1", "--executor", "inline")
+            return [*_without(words, *fewer[::2], "--rung", "--workers"), *fewer]
         case "validate":
             return [*_without(words, "--seeds", "--rung"), "--seeds", "1", "--rung", "0"]
         case "simplify" if "--ablate" in words:

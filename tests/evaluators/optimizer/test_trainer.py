@@ -80,11 +80,12 @@ def test_programs_get_the_progress_of_the_training_and_their_own_loss(digits: Tr
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "count", "batch"), [("digits-mlp", 100, 16), ("mnist5k-conv", 8, 8), ("text-transformer", 4, 4)]
+    ("name", "count", "batch", "steps"),
+    [("digits-mlp", 100, 16, 20), ("mnist5k-conv", 8, 8, 10), ("text-transformer", 4, 4, 10)],
 )
-def test_a_pack_trains_as_each_candidate_would_alone(name: str, count: int, batch: int) -> None:
+def test_a_pack_trains_as_each_candidate_would_alone(name: str, count: int, batch: int, steps: int) -> None:
     task = task_class(name)("cpu")
-    rung = Rung(steps=20, batch=batch)
+    rung = Rung(steps=steps, batch=batch)
     programs = [*map(parse, library().values()), *mutants(int(count * SCALE), seed=1)]
     together = [found for i in range(0, len(programs), 40) for found in train(task, programs[i : i + 40], rung, (5, 0))]
     expected = [alone(task, program, rung, (5, 0)) for program in programs]

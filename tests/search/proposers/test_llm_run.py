@@ -24,6 +24,8 @@ from germline.search.run import evolve, new_run
 
 SMALL = ("population=20", "block=16", "pack=8", "lengths=0.05", "warmup=0", "litter=1", "review_every=0")
 BIRTHS = 64
+LATE = "TimeoutError|no answer after 1 s"
+"""The operator's own limit comes 50 ms before the search's; on a busy machine the search's may end a call first."""
 
 
 def settings(url: str, share: float = 0.4, *more: str) -> list[str]:
@@ -166,8 +168,8 @@ def test_what_is_not_new_is_refused_before_it_is_trained(store: Store) -> None:
     [
         (Reply(b"{", pause=0.0), "expected a chat completion"),
         (Reply(b"no", 403), "status 403: no"),
-        (Reply(b"late", pause=1000.0), "TimeoutError"),
-        (Reply(b"x" * 1000, drip=True), "did not end in time|no answer after 1 s"),
+        (Reply(b"late", pause=1000.0), LATE),
+        (Reply(b"x" * 1000, drip=True), LATE),
     ],
     ids=["malformed", "forbidden", "hang", "drip"],
 )

@@ -1,22 +1,27 @@
-"""How long a candidate-step takes on a training task: with many candidates at once, and with each alone."""
+"""What a training task is, in numbers, and how long a candidate-step takes: with many candidates at once, and alone."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import torch
+
+from germline.evaluators.errors import in_a_line
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.optimizer.gradient_cost import gradient_call
 from germline.evaluators.optimizer.module_task import ModuleTask
 from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.task import Split
 from germline.search.task_trial.report import Finding, Report
 from germline.search.task_trial.subject import Subject
 
+USES: Mapping[Split, str] = {"train": "for training", "validation": "for validation", "heldout": "held out"}
 ROUNDS = 3
 USUAL = "2 to 15 times"
 """How much faster a candidate is beside others than alone, from attention to a small perceptron (docs/own_model.md)."""
 
 
 def measure_speed(subject: Subject) -> Report | None:
-    """Measures loss and gradients of candidates on a CPU; None for tasks of other kinds."""
+    """Counts a task's examples, and measures loss and gradients on a CPU; None for tasks of other kinds."""
     evaluator = subject.evaluator()
     if not isinstance(evaluator, OptimizerEvaluator):
         return None
@@ -29,14 +34,34 @@ def measure_speed(subject: Subject) -> Report | None:
     one_by_one = seconds_a_step(alone, count)
     obstacle = task.obstacle if isinstance(task, ModuleTask) else None
     findings = [
+        _examples(task),
+        Finding("untrained", f"{_measured_untrained(task)} on the validation split"),
         Finding("candidates at once", f"{task.at_once}" if obstacle is None else f"one after the other: {obstacle}"),
         Finding("a candidate-step", f"{_text(together)} for loss and gradients, {_text(one_by_one)} alone"),
     ]
-    if obstacle is not None:
+    if findings[0].broken:
+        conclusion = "The task lacks a split."
+    elif obstacle is not None:
         conclusion = f"Candidates run one after the other. Together they would be about {USUAL} as fast."
     else:
         conclusion = f"A candidate is {one_by_one / together:.1f} times as fast beside others as alone."
     return Report(findings, conclusion)
+
+
+def _examples(task: TrainingTask) -> Finding:
+    """The sizes of the splits. No search reads the held-out split, so that a mistake in it would show only later."""
+    try:
+        return Finding("examples", ", ".join(f"{task.size(split):,} {use}" for split, use in USES.items()))
+    except Exception as error:  # of the task's own code
+        what = f"size has to be defined for {', '.join(USES)}, the last for germline validate: {in_a_line(error)}"
+        return Finding("examples", what, broken=True)
+
+
+def _measured_untrained(task: TrainingTask) -> str:
+    """The measures of a candidate with the initial parameters of a seed."""
+    start = task.start(torch.Generator().manual_seed(0))
+    measures = task.measure({name: value[None].clone() for name, value in start.items()}, "validation")
+    return ", ".join(f"{name} {float(values[0]):.4g}" for name, values in measures.items())
 
 
 def seconds_a_step(task: TrainingTask, count: int) -> float:

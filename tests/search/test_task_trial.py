@@ -1,6 +1,7 @@
 """Trials of tasks: those that keep their word, and those that do not."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -131,12 +132,25 @@ def test_a_training_task_is_timed_and_its_headroom_estimated(tmp_path: Path, mon
     file = task_file(tmp_path, DIGITS)
     together, alone = (subject_of(f"{file}:{name}") for name in ("Perceptron", "Branching"))
     timed, estimated = measure_speed(together), headroom.estimate_headroom(together)
-    assert timed is not None and timed.findings[0].text == "256" and "times as fast beside others" in timed.conclusion
+    assert timed is not None and "times as fast beside others" in timed.conclusion
+    lines = {finding.name: finding.text for finding in timed.findings}
+    assert lines["examples"] == "1,438 for training, 179 for validation, 179 held out"
+    assert re.fullmatch(r"accuracy 0\.\d+, loss 2\.\d+ on the validation split", lines["untrained"])
+    assert lines["candidates at once"] == "256"
     assert estimated is not None and not estimated.broken
     assert "4 trials of 12 steps of 32, then 6 seeds" in estimated.findings[0].text
     assert "standard deviations between seeds, by " in estimated.findings[1].text
     obstructed = measure_speed(alone)
-    assert obstructed is not None and obstructed.findings[0].text.startswith("one after the other: it decides by")
+    assert obstructed is not None and obstructed.findings[2].text.startswith("one after the other: it decides by")
+
+
+@pytest.mark.slow
+def test_a_task_without_a_held_out_split_is_told_before_it_is_searched(tmp_path: Path) -> None:
+    text = LINE.replace('"heldout": ', '"test": ')
+    assert text != LINE
+    timed = measure_speed(subject_of(f"{task_file(tmp_path, text)}:Line"))
+    assert timed is not None and timed.broken
+    assert "for germline validate: KeyError: 'heldout'" in timed.findings[0].text
 
 
 def test_headroom_is_in_standard_deviations_between_seeds() -> None:

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from germline.db.records import RunRecord
+from germline.evaluators.errors import one_line
 from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file, names_of
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.tasks.task_files import digest_of
@@ -111,7 +112,7 @@ def warn_of_other_versions(run: RunRecord) -> None:
             log.warning(
                 "%s has changed since %s began; if the model, the data or the loss is another, start a new run",
                 repr(path)[1:-1],
-                run.name,
+                one_line(run.name, 100),
             )
     pairs = [(name, run.environment.get(name), _version(name)) for name in PACKAGES]
     pairs.append((CPU, run.environment.get(CPU), _cpu()))
@@ -123,7 +124,9 @@ def warn_of_other_versions(run: RunRecord) -> None:
     ]
     if changes:
         log.warning(
-            "%s was made with %s: what follows may not be what it would have been", run.name, "; ".join(changes)
+            "%s was made with %s: what follows may not be what it would have been",
+            one_line(run.name, 100),
+            "; ".join(changes),
         )
 
 

@@ -6,7 +6,7 @@ and what is made of all rows together has a bound.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, literal, select
@@ -65,19 +65,21 @@ class StoredGenome(NamedTuple):
         return Difference(self.head, self.tail, self.text)
 
 
-def _with_bases() -> Select[Any]:
-    """The rows of the digests ``digests`` and of their bases, at most `MOST_ROWS` for each digest."""
-    asked = select(genome.c.digest, literal(1).label("row")).where(
-        genome.c.digest.in_(bindparam("digests", expanding=True))
-    )
-    chain = asked.cte("chain", recursive=True)
-    bases = select(genome.c.base, chain.c.row + 1).join(chain, genome.c.digest == chain.c.digest)
-    chain = chain.union(bases.where(genome.c.base.is_not(None), chain.c.row < MOST_ROWS))
+def _of_digests(bases: bool) -> Select[Any]:
+    """The rows of the digests ``digests``; with ``bases`` those of their bases too, at most `MOST_ROWS` for each."""
     columns = [genome.c[name] for name in StoredGenome._fields]
+    asked = genome.c.digest.in_(bindparam("digests", expanding=True))
+    if not bases:
+        return select(*columns).where(asked)
+    chain = select(genome.c.digest, literal(1).label("row")).where(asked).cte("chain", recursive=True)
+    next_bases = select(genome.c.base, chain.c.row + 1).join(chain, genome.c.digest == chain.c.digest)
+    chain = chain.union(next_bases.where(genome.c.base.is_not(None), chain.c.row < MOST_ROWS))
     return select(*columns).where(genome.c.digest.in_(select(chain.c.digest)))
 
 
-_WITH_BASES: Final = _with_bases()  # once, since that takes longer than to execute it for the births of a block
+# Made once, since that takes longer than to execute them for the births of a block.
+_ALONE: Final = _of_digests(bases=False)
+_WITH_BASES: Final = _of_digests(bases=True)
 
 
 class GenomeTexts:
@@ -97,10 +99,33 @@ class GenomeTexts:
 
     def load(self, connection: Connection, digests: Iterable[str]) -> None:
         """Reads the rows of some digests and of their bases, in the place of those that were loaded before. A digest
-        without a row is left out."""
+        without a row is left out.
+
+        Rows never change, so bases that were loaded before are not read again: those of the births of a page are mostly
+        among the births of the page before.
+        """
         wanted = [key for key in dict.fromkeys(digests) if isinstance(key, str)]
         self._genomes_asked += len(wanted)
-        self._rows = {row.digest: row for row in _rows_with_bases(connection, wanted)}
+        before = self._rows
+        read = _WITH_BASES if not before else _ALONE
+        self._rows = {row.digest: row for row in _rows(connection, read, wanted)}
+        if before:
+            bases = self._add_bases(before)
+            self._rows |= {row.digest: row for row in _rows(connection, _WITH_BASES, bases)}
+
+    def _add_bases(self, before: Mapping[str, StoredGenome]) -> list[str]:
+        """Adds the bases of all rows as far as they are among those of before. Returns the digests of the others."""
+        others: dict[str, None] = {}
+        for row in list(self._rows.values()):
+            for _ in range(MOST_ROWS):
+                if not isinstance(row.base, str) or row.base in self._rows:
+                    break
+                known = before.get(row.base)
+                if known is None:
+                    others[row.base] = None
+                    break
+                row = self._rows[known.digest] = known
+        return list(others)
 
     def put(self, row: StoredGenome, text: str) -> None:
         """Takes a row as if it was loaded, with its whole text."""
@@ -163,7 +188,7 @@ class GenomeTexts:
             )
 
 
-def _rows_with_bases(connection: Connection, digests: list[str]) -> Iterator[StoredGenome]:
+def _rows(connection: Connection, query: Select[Any], digests: list[str]) -> Iterator[StoredGenome]:
     for start in range(0, len(digests), _CHUNK):
-        for row in connection.execute(_WITH_BASES, {"digests": digests[start : start + _CHUNK]}).all():
+        for row in connection.execute(query, {"digests": digests[start : start + _CHUNK]}).all():
             yield StoredGenome._make(row)

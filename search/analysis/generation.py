@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
-from germline.evaluators.errors import in_a_line
+from germline.evaluators.errors import in_a_line, one_line
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import BUILT_IN, needs_confirmation, task_class
 from germline.search.analysis.policy_scores import mean_behaviour
@@ -204,7 +204,7 @@ def walls_of(task: str) -> list[Wall]:
         with closing(chosen().environments(1)) as environments:
             segments = np.asarray(getattr(environments, "walls", ()), np.float64).reshape(-1, 4)
     except Exception as error:  # the points come from the database, and can be drawn without walls
-        log.warning("%s: drawn without its walls (%s)", task, in_a_line(error))
+        log.warning("%s: drawn without its walls (%s)", one_line(task, 100), in_a_line(error))
         return []
     return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in segments]
 
@@ -214,7 +214,7 @@ def _policy_task(task: str) -> type[PolicyTask] | None:
     try:
         chosen = task_class(task)
     except Exception as error:
-        log.warning("%s: drawn without what it declares (%s)", task, in_a_line(error))
+        log.warning("%s: drawn without what it declares (%s)", one_line(task, 100), in_a_line(error))
         return None
     return chosen if issubclass(chosen, PolicyTask) else None
 

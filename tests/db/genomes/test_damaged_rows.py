@@ -16,7 +16,7 @@ from germline.db.errors import DamagedDatabase, GenomesTooLong
 from germline.db.genomes import reading
 from germline.db.genomes.reading import MOST_ROWS, GenomeTexts
 from germline.db.records import Individual
-from germline.db.store import Store
+from germline.db.store import Store, history
 
 BIRTHS = lineage(20)
 
@@ -40,7 +40,13 @@ def next_births() -> list[Individual]:
 
 
 @pytest.mark.parametrize("statement", DAMAGES.values(), ids=DAMAGES)
-def test_each_damage_is_a_line_for_whoever_reads_and_for_the_check(path: Path, statement: str) -> None:
+def test_each_damage_is_a_line_for_whoever_reads_and_for_the_check(
+    path: Path, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_pages() -> None:
+        monkeypatch.setattr(history, "_PAGE", 7)
+        assert list(store.individuals(run.id))
+
     damage(path, statement)
     with Store(str(path)) as store:
         run = store.run("run")
@@ -51,6 +57,7 @@ def test_each_damage_is_a_line_for_whoever_reads_and_for_the_check(path: Path, s
             lambda: store.block("run", 19),
             lambda: list(store.individuals(run.id)),
             lambda: list(store.individuals_of(run.id, [59])),
+            in_pages,
         ]
         for read in readings:
             with pytest.raises(DamagedDatabase, match=r"birth \d+ cannot be read \(expected .*restore a copy"):
@@ -88,6 +95,9 @@ def test_a_chain_without_end_is_read_for_a_few_rows_only(path: Path) -> None:
         texts = GenomeTexts(kept=True)
         store._read(texts.load, [f"{0:032}"])
         assert sum(texts.row(f"{place:032}") is not None for place in range(100)) == MOST_ROWS
+        for first in range(0, 2_000, 500):
+            store._read(texts.load, [f"{place:032}" for place in range(first, first + 500)])
+            assert 500 <= len(texts._rows) <= 500 + 2 * MOST_ROWS
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "passing"])

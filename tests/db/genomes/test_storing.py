@@ -8,9 +8,9 @@ from long_lineages import lineage, record
 from sqlalchemy import text
 
 from germline.db.errors import RecordConflict
-from germline.db.genomes import recent
+from germline.db.genomes import reading, recent
 from germline.db.records import EvaluationRecord, Individual
-from germline.db.store import Store
+from germline.db.store import Store, history
 
 ROWS = "SELECT digest, base, head, tail, depth, text FROM genome ORDER BY digest"
 
@@ -50,6 +50,28 @@ def test_every_reader_returns_whole_texts_of_differences(store: Store) -> None:
         each.genome for each in births
     )
     assert store.check() == []
+
+
+@pytest.mark.slow
+def test_a_run_is_read_page_by_page_with_few_rows_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    births = lineage(150)
+    run_id = record(store, "run", births)
+    read: list[str] = []
+
+    def counted(*given: Any) -> Any:
+        for row in rows(*given):
+            read.append(row.digest)
+            yield row
+
+    rows = reading._rows
+    monkeypatch.setattr(reading, "_rows", counted)
+    for characters in (recent.MOST_CHARACTERS, 2000):
+        monkeypatch.setattr(recent, "MOST_CHARACTERS", characters)
+        for page in (1, 7, 100):
+            monkeypatch.setattr(history, "_PAGE", page)
+            read.clear()
+            assert list(store.individuals(run_id)) == births
+            assert len(read) < 2 * len(births) or page == 1, (page, len(read))
 
 
 def test_rows_do_not_depend_on_what_a_process_remembers(

@@ -44,8 +44,13 @@ def actors() -> list[int]:
     """Process ids of the workers of this test process's Ray."""
     import psutil
 
-    found = psutil.Process().children(recursive=True)
-    return [process.pid for process in found if "_Actor" in "".join(process.cmdline())]
+    def is_actor(process: psutil.Process) -> bool:
+        try:
+            return "_Actor" in "".join(process.cmdline())
+        except psutil.Error:  # it has ended since it was listed
+            return False
+
+    return [process.pid for process in psutil.Process().children(recursive=True) if is_actor(process)]
 
 
 def kill_actors(number: signal.Signals, times: int, after: float = 0.3) -> threading.Thread:

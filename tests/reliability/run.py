@@ -6,6 +6,7 @@ usage: run.py [SCENARIO …]; without names, all of them. Figures of scenarios t
 import argparse
 import datetime
 import json
+import signal
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> None:
     unknown = set(options.names) - set(names)
     if unknown:
         parser.error(f"expected names of scenarios ({', '.join(names)}), got {', '.join(sorted(unknown))}")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background by a shell; children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for scenario in SCENARIOS:
         if options.names and scenario.name not in options.names:
             continue

@@ -28,6 +28,8 @@ from germline.evaluators.executors.ray_guard import RayGuard
 
 CONNECT_SECONDS = 30.0
 """How long a cluster may take to accept this process."""
+_ALARM_POLL = 0.5
+"""Seconds between two looks for an alarm of Ray's, which goes off three seconds after it was set."""
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Environment of workers: a torch thread each. Two on two busy cores were up to 50 times slower."""
 _LOCAL = {
@@ -207,18 +209,51 @@ def _own_signal_handlers() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
     utils = ray._private.utils
-    set_by_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
+    with _without_alarm():
+        set_by_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
+        try:
+            yield
+        finally:
+            utils.set_sigterm_handler = set_by_ray
+            for number, handler in handlers.items():
+                # A signal has arrived if this process's handler has set SIG_DFL, so that a second signal ends it at
+                # once. It is set again, since Ray may have installed a handler of its own in C, of which Python does
+                # not know.
+                arrived = signal.getsignal(number) is signal.SIG_DFL
+                signal.signal(number, signal.SIG_DFL if arrived else handler)
+
+
+@contextmanager
+def _without_alarm() -> Iterator[None]:
+    """Cancels the alarm that Ray's handler of SIGTERM in C sets before it calls that of this process: Ray would abort
+    the process three seconds later, whatever its own handler does. If this process has a timer already, nothing is
+    cancelled."""
+    if signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+    ended = threading.Event()
+
+    def cancel() -> None:
+        while not ended.wait(_ALARM_POLL):
+            _cancel_alarm()
+
+    thread = threading.Thread(target=cancel, daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        utils.set_sigterm_handler = set_by_ray
-        for number, handler in handlers.items():
-            # A signal has arrived if this process's handler has set SIG_DFL, so that a second signal ends it at once.
-            # It is set again, since Ray may have installed a handler of its own in C, of which Python does not know.
-            arrived = signal.getsignal(number) is signal.SIG_DFL
-            signal.signal(number, signal.SIG_DFL if arrived else handler)
+        ended.set()
+        thread.join()
+        _cancel_alarm()
+
+
+def _cancel_alarm() -> None:
+    """Cancels an alarm that goes off once, as Ray's does. A timer that goes off again and again is this process's."""
+    remaining, interval = signal.getitimer(signal.ITIMER_REAL)
+    if remaining and not interval:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 @contextmanager

@@ -69,6 +69,35 @@ def test_a_signal_while_ray_starts_reaches_the_handler_of_this_process() -> None
     assert received == [signal.SIGTERM] * 2
 
 
+INTERRUPTED = """
+import os, signal, time
+import ray
+from germline.evaluators.executors import ray_start
+received = []
+signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+signal.signal(signal.SIGALRM, lambda number, frame: received.append(number))
+init = ray.init
+def interrupted(**options):
+    init(**options)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SLEEP)
+ray.init = interrupted
+guard = ray_start.start_local(1)
+time.sleep(4 - SLEEP)
+print(received == [signal.SIGTERM])
+ray.shutdown()
+guard.end()
+"""
+
+
+@pytest.mark.parametrize("sleep", [0, 4], ids=["at the end", "long before the end"])
+def test_a_sigterm_while_ray_starts_does_not_abort_this_process_later(sleep: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", INTERRUPTED.replace("SLEEP", str(sleep))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 CONNECT = """
 import sys
 import ray

@@ -101,8 +101,8 @@ class GenomeTexts:
         """Reads the rows of some digests and of their bases, in the place of those that were loaded before. A digest
         without a row is left out.
 
-        Rows never change, so bases that were loaded before are not read again: those of the births of a page are mostly
-        among the births of the page before.
+        Rows of a run that is there never change, so bases that were loaded before are not read again: those of the
+        births of a page are mostly among the births of the page before.
         """
         wanted = [key for key in dict.fromkeys(digests) if isinstance(key, str)]
         self._genomes_asked += len(wanted)

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
+from numbers import Integral
 
 import torch
 
-from germline.evaluators.errors import in_a_line
+from germline.evaluators.errors import in_a_line, of_foreign_code, shown
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.optimizer.gradient_cost import gradient_call
 from germline.evaluators.optimizer.module_task import ModuleTask
@@ -35,12 +36,12 @@ def measure_speed(subject: Subject) -> Report | None:
     obstacle = task.obstacle if isinstance(task, ModuleTask) else None
     findings = [
         _examples(task),
-        Finding("untrained", f"{_measured_untrained(task)} on the validation split"),
+        Finding("untrained", f"{_measured_untrained(task, 'validation')} on the validation split"),
         Finding("candidates at once", f"{task.at_once}" if obstacle is None else f"one after the other: {obstacle}"),
         Finding("a candidate-step", f"{_text(together)} for loss and gradients, {_text(one_by_one)} alone"),
     ]
     if findings[0].broken:
-        conclusion = "The task lacks a split."
+        conclusion = "The task has a split that cannot be used."
     elif obstacle is not None:
         conclusion = f"Candidates run one after the other. Together they would be about {USUAL} as fast."
     else:
@@ -50,17 +51,29 @@ def measure_speed(subject: Subject) -> Report | None:
 
 def _examples(task: TrainingTask) -> Finding:
     """The sizes of the splits. No search reads the held-out split, so that a mistake in it would show only later."""
-    try:
-        return Finding("examples", ", ".join(f"{task.size(split):,} {use}" for split, use in USES.items()))
-    except Exception as error:  # of the task's own code
-        what = f"size has to be defined for {', '.join(USES)}, the last for germline validate: {in_a_line(error)}"
-        return Finding("examples", what, broken=True)
+    sizes = []
+    for split, use in USES.items():
+        if split == "heldout" and not task.heldout:
+            sizes.append("none held out")
+            continue
+        try:
+            size = task.size(split)
+            if split == "heldout":
+                _measured_untrained(task, split)
+        except of_foreign_code() as error:
+            what = f"size or measure of the task fails for the split {split}: {in_a_line(error)}"
+            return Finding("examples", what, broken=True)
+        if not isinstance(size, Integral) or size < 1:
+            what = f"expected size of the task to give a whole number from 1 for the split {split}, got {shown(size)}"
+            return Finding("examples", what, broken=True)
+        sizes.append(f"{size:,} {use}")
+    return Finding("examples", ", ".join(sizes))
 
 
-def _measured_untrained(task: TrainingTask) -> str:
+def _measured_untrained(task: TrainingTask, split: Split) -> str:
     """The measures of a candidate with the initial parameters of a seed."""
     start = task.start(torch.Generator().manual_seed(0))
-    measures = task.measure({name: value[None].clone() for name, value in start.items()}, "validation")
+    measures = task.measure({name: value[None].clone() for name, value in start.items()}, split)
     return ", ".join(f"{name} {float(values[0]):.4g}" for name, values in measures.items())
 
 

@@ -145,12 +145,34 @@ def test_a_training_task_is_timed_and_its_headroom_estimated(tmp_path: Path, mon
 
 
 @pytest.mark.slow
-def test_a_task_without_a_held_out_split_is_told_before_it_is_searched(tmp_path: Path) -> None:
-    text = LINE.replace('"heldout": ', '"test": ')
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('"heldout": ', '"test": '), "size or measure of the task fails for the split heldout: KeyError: 'heldout'"),
+        (('return {"loss"', 'return {"loss": {}["x"]} if split == "heldout" else {"loss"'), "KeyError: 'x'"),
+        (
+            ("def size(self, split):", "def size(self, split):\n        {'heldout': quit}.get(split, int)()"),
+            "SystemExit",
+        ),
+        (("slice(900, 1_000)", "slice(900, 900)"), "a whole number from 1 for the split heldout, got 0"),
+    ],
+    ids=["no size", "no measure", "exit", "empty"],
+)
+def test_a_held_out_split_that_cannot_be_used_is_told_before_a_search(
+    tmp_path: Path, change: tuple[str, str], says: str
+) -> None:
+    text = LINE.replace(*change)
     assert text != LINE
     timed = measure_speed(subject_of(f"{task_file(tmp_path, text)}:Line"))
-    assert timed is not None and timed.broken
-    assert "for germline validate: KeyError: 'heldout'" in timed.findings[0].text
+    assert timed is not None and timed.broken and says in timed.findings[0].text
+
+
+@pytest.mark.slow
+def test_a_task_may_declare_that_it_has_no_held_out_split(tmp_path: Path) -> None:
+    text = LINE.replace('"heldout": ', '"test": ').replace('    name = "line"\n', '    name, heldout = "line", False\n')
+    timed = measure_speed(subject_of(f"{task_file(tmp_path, text)}:Line"))
+    assert timed is not None and not timed.broken
+    assert timed.findings[0].text == "800 for training, 100 for validation, none held out"
 
 
 def test_headroom_is_in_standard_deviations_between_seeds() -> None:

@@ -209,7 +209,7 @@ def _own_signal_handlers() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     utils = ray._private.utils
     with _without_alarm():
         set_by_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
@@ -247,6 +247,9 @@ def _without_alarm() -> Iterator[None]:
         ended.set()
         thread.join()
         _cancel_alarm()
+        # Ray's handler of SIGTERM has set one of SIGALRM in C, of which Python does not know. This process's handler of
+        # SIGTERM may have set one as well, which Python knows.
+        signal.signal(signal.SIGALRM, signal.getsignal(signal.SIGALRM))
 
 
 def _cancel_alarm() -> None:

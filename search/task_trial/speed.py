@@ -62,7 +62,8 @@ def _examples(task: TrainingTask) -> Finding:
                 _measured_untrained(task, split)
         except of_foreign_code() as error:
             what = f"size or measure of the task fails for the split {split}: {in_a_line(error)}"
-            return Finding("examples", what, broken=True)
+            hint = "; a task without held-out data has heldout = False" if split == "heldout" else ""
+            return Finding("examples", what + hint, broken=True)
         if not isinstance(size, Integral) or size < 1:
             what = f"expected size of the task to give a whole number from 1 for the split {split}, got {shown(size)}"
             return Finding("examples", what, broken=True)

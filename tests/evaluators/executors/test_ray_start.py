@@ -98,6 +98,33 @@ def test_a_sigterm_while_ray_starts_does_not_abort_this_process_later(sleep: int
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
+ENDED = """
+import os, signal, time
+import ray
+from germline.cli.interrupts import Interrupted, end_on_signal, stop_raising
+from germline.evaluators.executors import ray_start
+end_on_signal()
+init = ray.init
+def interrupted(**options):
+    init(**options)
+    os.kill(os.getpid(), signal.SIGTERM)
+ray.init = interrupted
+try:
+    ray_start.start_local(1)
+except Interrupted as error:
+    time.sleep(4)
+    print(error.number == signal.SIGTERM)
+    stop_raising()
+    ray.shutdown()
+"""
+
+
+def test_a_sigterm_that_raises_while_ray_starts_does_not_abort_this_process_later() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", ENDED], env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 CONNECT = """
 import sys
 import ray
